@@ -5,6 +5,8 @@ Ingestion ──▶ Coordinator ──▶ Segmenter, Diarizer, MinutesWriter (In
           claim,  │   │ pulls
          complete │   ▼
               Transcriber (one deployment per model)
+
+The Coordinator is several deployments where shards divide the jobs.
 """
 
 from typing import Any
@@ -17,12 +19,12 @@ from cluster.serve.autoscaling_policy import BacklogPolicy
 from cluster.serve.config_file import APP_NAME
 from cluster.serve.coordinator import CoordinatorReplica
 from cluster.serve.deployment_versions import (
-    COORDINATOR,
     DIARIZER,
     INGESTION,
     MINUTES_WRITER,
     SEGMENTER,
     DeploymentPlan,
+    coordinator_names,
     plan_of,
     transcriber_name,
 )
@@ -34,6 +36,7 @@ from cluster.serve.segmenter import SegmenterReplica
 from cluster.serve.transcriber import TranscriberReplica
 from cluster.settings.sections import ModelSettings
 from cluster.settings.settings import Settings
+from pipelines.scheduling.shards import Shard
 
 # The Coordinator, Ingestion and the MinutesWriter mostly wait: for uploads, for changes, for answers of
 # a model. Their own limits refuse what is too much.
@@ -110,19 +113,32 @@ def build_app(args: dict[str, Any]) -> Application:
     }
     minutes_writer = _deployment(MinutesWriterReplica, plan, name=MINUTES_WRITER, **waiting).bind(settings)
     transcribers = {model.name: _transcriber(settings, model, shares[model.name], plan) for model in settings.models}
-    coordinator = _deployment(
-        CoordinatorReplica,
-        plan,
-        name=COORDINATOR,
-        num_replicas=1,
-        max_ongoing_requests=_MANY,
-        ray_actor_options=_on_cpu(settings, 0),
-        health_check_period_s=2,
-        graceful_shutdown_wait_loop_s=0.5,
-        graceful_shutdown_timeout_s=10,
-    ).bind(settings, segmenter, diarizer, minutes_writer, transcribers, shares, _CALLS_TO_CUT * n_segmenters)
+    shards = [Shard(index, settings.coordinator.shards) for index in range(settings.coordinator.shards)]
+    coordinators = [
+        _deployment(
+            CoordinatorReplica,
+            plan,
+            name=name,
+            num_replicas=1,
+            max_ongoing_requests=_MANY,
+            ray_actor_options=_on_cpu(settings, 0),
+            health_check_period_s=2,
+            graceful_shutdown_wait_loop_s=0.5,
+            graceful_shutdown_timeout_s=10,
+        ).bind(
+            settings,
+            segmenter,
+            diarizer,
+            minutes_writer,
+            transcribers,
+            shares,
+            shard.divided(_CALLS_TO_CUT * n_segmenters),
+            shard,
+        )
+        for name, shard in zip(coordinator_names(settings), shards, strict=True)
+    ]
     ingestion = _deployment(serve.ingress()(IngestionReplica), plan, name=INGESTION, **waiting)
-    return ingestion.bind(settings, coordinator, diarizer)
+    return ingestion.bind(settings, coordinators, diarizer)
 
 
 def deploy(settings: Settings) -> None:
@@ -162,7 +178,8 @@ def _transcriber(settings: Settings, model: ModelSettings, share: EngineShare, p
         TranscriberReplica,
         plan,
         name=transcriber_name(model.name),
-        max_ongoing_requests=share.batches_at_once,
+        # As many of each shard: the replica itself gives them turns.
+        max_ongoing_requests=share.batches_at_once * settings.coordinator.shards,
         request_router_config=_PROMPT,
         autoscaling_config={
             "min_replicas": model.min_replicas,

@@ -35,7 +35,7 @@ from pipelines.backoff import Backoff
 from pipelines.core import MIB, BlobRef, ModelInfo, SourceSummary, Span
 from pipelines.errors import MeetMemoError, ReplicaLost
 from pipelines.jobs.batch import Probe
-from pipelines.scheduling.estimate import Estimate
+from pipelines.scheduling.estimate import NO_LOAD, Estimate, Load
 from pipelines.scheduling.work_item import WorkItem
 from pipelines.speakers.voices import Diarization
 
@@ -78,8 +78,8 @@ class CoordinatorHandle:
             self._found = self._find()
         return self._found
 
-    async def wake(self, n_arrived: int = 0) -> None:
-        await _answer(self._handle.wake.remote(n_arrived))
+    async def wake(self, n_arrived: int = 0, *, counts: bool = True) -> None:
+        await _answer(self._handle.wake.remote(n_arrived, counts=counts))
 
     async def metrics(self) -> bytes:
         return await _answer(self._handle.metrics.remote())
@@ -99,8 +99,14 @@ class CoordinatorHandle:
     async def capacity(self) -> Capacity:
         return await _answer(self._handle.capacity.remote())
 
-    async def estimate(self, *, tenant: str, model: str, audio_s: float, economy: bool) -> Estimate:
-        return await _answer(self._handle.estimate.remote(tenant=tenant, model=model, audio_s=audio_s, economy=economy))
+    async def load(self) -> Load:
+        return await _answer(self._handle.load.remote())
+
+    async def estimate(
+        self, *, tenant: str, model: str, audio_s: float, economy: bool, elsewhere: Load = NO_LOAD
+    ) -> Estimate:
+        asked = {"tenant": tenant, "model": model, "audio_s": audio_s, "economy": economy}
+        return await _answer(self._handle.estimate.remote(**asked, elsewhere=elsewhere))
 
     async def probe(self, tenant: str, url: str) -> Probe:
         return await _answer(self._handle.probe.remote(tenant, url))

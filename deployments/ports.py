@@ -20,7 +20,7 @@ from pipelines.jobs.reference import NO_REFERENCE, Reference
 from pipelines.jobs.translations import TranslationRecord
 from pipelines.jobs.usage import JobUsage
 from pipelines.notes import Note
-from pipelines.scheduling.estimate import Estimate
+from pipelines.scheduling.estimate import NO_LOAD, Estimate, Load
 from pipelines.scheduling.work_item import WorkItem
 from pipelines.speakers.options import SpeakerOptions
 from pipelines.speakers.voices import Diarization
@@ -106,8 +106,11 @@ class StoryEntry:
 class CoordinatorPort(Protocol):
     """The Coordinator as Ingestion calls it; the ledger stays authoritative if it does not answer."""
 
-    async def wake(self, n_arrived: int = 0) -> None:
-        """Say that the ledger holds something new: so many jobs, or a request to cancel one."""
+    async def wake(self, n_arrived: int = 0, *, counts: bool = True) -> None:
+        """Say that the ledger holds something new: so many jobs, or a request to cancel one.
+
+        Of several shards one ``counts`` the jobs.
+        """
 
     async def watch(self, tenant: str, job_id: str, seen_version: int, timeout_s: float) -> JobView:
         """Return the job once its version exceeds ``seen_version`` or the time is up; raises `JobUnknown`."""
@@ -121,8 +124,13 @@ class CoordinatorPort(Protocol):
     async def capacity(self) -> Capacity:
         """Describe how much the cluster has to do."""
 
-    async def estimate(self, *, tenant: str, model: str, audio_s: float, economy: bool) -> Estimate:
-        """Estimate what a recording would take that is submitted now."""
+    async def load(self) -> Load:
+        """Return what is under way, and how fast it is done."""
+
+    async def estimate(
+        self, *, tenant: str, model: str, audio_s: float, economy: bool, elsewhere: Load = NO_LOAD
+    ) -> Estimate:
+        """Estimate what a recording would take that is submitted now; ``elsewhere`` is the load of other shards."""
 
     async def probe(self, tenant: str, url: str) -> Probe:
         """Look at a source's header, which takes fetching it; raises `InputError`, `SourceUnreachable`."""

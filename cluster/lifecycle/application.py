@@ -34,7 +34,7 @@ def deployed(
 
     from cluster.app import deploy
     from cluster.serve.config_file import APP_NAME
-    from cluster.serve.coordinator import stop_coordinator
+    from cluster.serve.coordinator import stop_coordinators
 
     divert_driver_logs(settings.run_dir / "ray.log")
     with private_umask():  # for Ray's processes, of which all others are children
@@ -51,7 +51,7 @@ def deployed(
         yield
     finally:
         with contextlib.suppress(Exception):  # whatever fails here, the cluster must still go down
-            stop_coordinator(settings.coordinator.drain_s)
+            stop_coordinators(settings.coordinator.drain_s)
         if settings.ray.address:
             serve.delete(APP_NAME)
         ray.shutdown()

@@ -18,6 +18,7 @@ from cluster.serve.engine_share import EngineShare, live_jobs
 from cluster.settings.sections import LimitSettings, MinutesSettings, ModelSettings, RetentionSettings
 from cluster.settings.settings import Settings
 from pipelines.errors import ConfigurationError
+from pipelines.scheduling.shards import Shard
 
 COORDINATOR, INGESTION, SEGMENTER, MINUTES_WRITER = "Coordinator", "Ingestion", "Segmenter", "MinutesWriter"
 DIARIZER = "Diarizer"
@@ -71,6 +72,8 @@ _NOT_READ = {
     DIARIZER: (*_NO_JOBS, *_NO_MODELS, "limits", "minutes", "ledger_url", "sources", "twilio", "coordinator", _KEY),
     MINUTES_WRITER: (*_NO_JOBS, *_NO_MODELS, "limits", "sources", "coordinator"),
 }
+_CALL_SHARDS = (INGESTION, COORDINATOR, MINUTES_WRITER)
+"""Deployments that reckon the shard of a job."""
 _NOT_READ_BY_TRANSCRIBERS = (
     *_NO_JOBS,
     "twilio",
@@ -117,6 +120,21 @@ class MinutesTuning(_Tuning):
     minutes: MinutesSettings
 
 
+def coordinator_name(index: int) -> str:
+    """Return the deployment of a shard's Coordinator."""
+    return f"{COORDINATOR}-{index}" if index else COORDINATOR
+
+
+def coordinator_names(settings: Settings) -> tuple[str, ...]:
+    """Return the deployments of all shards' Coordinators, in order."""
+    return tuple(coordinator_name(index) for index in range(settings.coordinator.shards))
+
+
+def is_coordinator(deployment: str) -> bool:
+    """Return whether a deployment is the Coordinator, or that of a shard."""
+    return deployment == COORDINATOR or deployment.startswith(f"{COORDINATOR}-")
+
+
 def transcriber_name(model: str) -> str:
     """Return the deployment that runs a model."""
     return f"Transcriber-{model}"
@@ -158,20 +176,22 @@ class Changes:
 
 def plan_of(settings: Settings, shares: Mapping[str, EngineShare]) -> DeploymentPlan:
     """Return what the settings make of each deployment; ``shares`` by model."""
-    versions = {name: _hash(_frozen(settings, not_read)) for name, not_read in _NOT_READ.items()}
+    versions = {name: _version(settings, name) for name in _NOT_READ}
+    versions |= dict.fromkeys(coordinator_names(settings), versions[COORDINATOR])
     limits = LimitTuning(limits=settings.limits)
     tunings: dict[str, _Tuning] = {
         INGESTION: limits,
         SEGMENTER: limits,
         DIARIZER: _Tuning(),
         COORDINATOR: CoordinatorTuning(
-            max_live_jobs=settings.coordinator.max_live_jobs or live_jobs(shares.values()),
+            max_live_jobs=max_live_jobs(settings, shares),
             max_pulls={model: share.max_pulls for model, share in shares.items()},
             scale_to_zero=scale_to_zero_models(settings),
             retention=settings.retention,
         ),
         MINUTES_WRITER: MinutesTuning(minutes=settings.minutes),
     }
+    tunings |= dict.fromkeys(coordinator_names(settings), tunings[COORDINATOR])
     for model in settings.models:
         name, share = transcriber_name(model.name), shares[model.name]
         versions[name] = _transcriber_version(settings, model, share)
@@ -179,6 +199,19 @@ def plan_of(settings: Settings, shares: Mapping[str, EngineShare]) -> Deployment
     return DeploymentPlan(
         versions=versions, tunings={name: tuning.model_dump(mode="json") for name, tuning in tunings.items()}
     )
+
+
+def max_live_jobs(settings: Settings, shares: Mapping[str, EngineShare]) -> int:
+    """Return the live jobs of one shard; ``shares`` by model."""
+    most = settings.coordinator.max_live_jobs or live_jobs(shares.values())
+    return Shard(0, settings.coordinator.shards).divided(most)
+
+
+def _version(settings: Settings, name: str) -> str:
+    """Return a hash of the settings that replace the replicas of a deployment that is no Transcriber."""
+    frozen = _frozen(settings, _NOT_READ[name])
+    # A Transcriber needs no number: each pull names the shard that opened it.
+    return _hash(frozen | {"shards": settings.coordinator.shards} if name in _CALL_SHARDS else frozen)
 
 
 def _transcriber_version(settings: Settings, model: ModelSettings, share: EngineShare) -> str:
@@ -209,7 +242,7 @@ def _frozen(settings: Settings, not_read: tuple[str, ...]) -> dict[str, Any]:
     values = settings.model_dump(mode="json", exclude=set(not_read))
     values["package"] = __version__
     if "coordinator" in values:
-        del values["coordinator"]["max_live_jobs"]
+        del values["coordinator"]["max_live_jobs"], values["coordinator"]["shards"]
     if "limits" in values:  # the gates that count all uploads and streams are made at a start
         limits = settings.limits
         values["limits"] = {name: getattr(limits, name) for name in ("max_concurrent_uploads", "max_event_streams")}

@@ -1,12 +1,13 @@
 """The HTTP endpoint as a deployment."""
 
+import functools
 from typing import Any
 
 from ray.serve.handle import DeploymentHandle
 
 from cluster import __version__
 from cluster.serve.deployment_versions import LimitTuning
-from cluster.serve.replica_process import begin_process
+from cluster.serve.replica_process import as_one, begin_process
 from cluster.serve.stopping import call_when_stopped
 from cluster.settings.settings import Settings
 from cluster.settings.sources import process_environment
@@ -31,7 +32,10 @@ from pipelines.storage.open import open_store
 class IngestionReplica(Ingestion):
     """Serves the HTTP API over the configured ledger and store."""
 
-    def __init__(self, settings: Settings, coordinator: DeploymentHandle[Any], diarizer: DeploymentHandle[Any]) -> None:
+    def __init__(
+        self, settings: Settings, coordinators: list[DeploymentHandle[Any]], diarizer: DeploymentHandle[Any]
+    ) -> None:
+        """Take the Coordinators of all shards, in order."""
         begin_process(settings)
         call_when_stopped(self.shut_down)
         self._settings = settings
@@ -40,7 +44,7 @@ class IngestionReplica(Ingestion):
             ApiServices(
                 ledger=connect_ledger(settings.ledger_url),
                 store=open_store(settings.store_url),
-                coordinator=CoordinatorHandle(lambda: coordinator),
+                coordinator=as_one([CoordinatorHandle(functools.partial(_same, each)) for each in coordinators]),
                 authenticator=build_authenticator(settings, keys),
                 keys=keys,
                 batches=SqlBatches(settings.ledger_url),
@@ -81,3 +85,7 @@ class IngestionReplica(Ingestion):
     def reconfigure(self, user_config: dict[str, Any]) -> None:
         tuned = self._settings.model_copy(update={"limits": LimitTuning.model_validate(user_config).limits})
         self.limit(ingestion_limits(tuned))
+
+
+def _same(handle: DeploymentHandle[Any]) -> DeploymentHandle[Any]:
+    return handle

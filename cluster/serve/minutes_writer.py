@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 
 from cluster.serve.deployment_versions import MinutesTuning
-from cluster.serve.replica_process import begin_process, coordinator_handle
+from cluster.serve.replica_process import as_one, begin_process, coordinator_handle
 from cluster.settings.secrets import KEY
 from cluster.settings.settings import Settings
 from cluster.settings.sources import secret_named
@@ -41,7 +41,7 @@ class MinutesWriterReplica(MinutesWriter):
             styles=settings.minutes.styles,
         )
         self._settings = settings
-        self._coordinator = coordinator_handle()
+        self._coordinator = as_one([coordinator_handle(index) for index in range(settings.coordinator.shards)])
         self._index_worker = SearchIndexWorker(SearchIndexer(connect_ledger(settings.ledger_url), store))
         self._loops: list[asyncio.Task[None]] = []
 

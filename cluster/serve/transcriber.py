@@ -5,7 +5,7 @@ from typing import Any
 from cluster.serve import autoscaling_policy
 from cluster.serve.deployment_versions import TranscriberTuning
 from cluster.serve.engine_share import EngineShare
-from cluster.serve.replica_process import begin_process, coordinator_handle
+from cluster.serve.replica_process import begin_process, work_source
 from cluster.settings.sections import ModelSettings
 from cluster.settings.settings import Settings
 from cluster.wiring.models import model_files
@@ -27,7 +27,7 @@ class TranscriberReplica(Transcriber):
             name=model.name,
             engine=engine,
             store=open_store(settings.store_url),
-            source=coordinator_handle(),
+            source=work_source(),
             max_rows=share.batch_size,
             most_rows=share.most_rows,
             decode_slots=share.decode_slots,

@@ -30,6 +30,7 @@ from pipelines.jobs.options import (
 from pipelines.ledger.api_keys import checked_tenant
 from pipelines.minutes.provider.endpoints import DEEPSEEK_URL, DEFAULT_MODEL, Thinking
 from pipelines.models.devices import EncoderName, WindowLength
+from pipelines.scheduling.shards import MAX_SHARDS
 from pipelines.validation import worded
 
 _ORIGIN = worded(
@@ -428,6 +429,9 @@ class TwilioSettings(Section):
 class CoordinatorSettings(Section):
     """Live jobs, attempts per chunk, and timeouts."""
 
+    shards: Annotated[
+        int, Field(ge=1, le=MAX_SHARDS, description="Coordinators that divide the jobs; several need PostgreSQL")
+    ] = 1
     max_live_jobs: Annotated[
         int, Field(ge=0, description="jobs cut and queued at once; 0: as many as keep all replicas busy")
     ] = 0

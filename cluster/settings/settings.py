@@ -128,6 +128,15 @@ class Settings(Section):
         return self
 
     @model_validator(mode="after")
+    def _check_shards(self) -> "Settings":
+        if self.coordinator.shards > 1 and self.ledger_url.startswith("sqlite"):
+            raise ValueError(
+                f"coordinator.shards is {self.coordinator.shards}, but the ledger is SQLite, which lets one writer in "
+                "at a time: set ledger_url to PostgreSQL, or coordinator.shards to 1"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_auth(self) -> "Settings":
         if self.auth.mode == "off" and not is_loopback(self.http.host) and not self.auth.allow_off_anywhere:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""The Coordinator: one actor that takes jobs from the ledger and hands their chunks to the Transcribers.
+"""The Coordinator: the actor that takes a shard's jobs from the ledger and hands their chunks to the Transcribers.
 
 `_claim_jobs` takes queued jobs under the lease; a `job_runner.JobRunner` sees each of them through;
 `claim` and `complete` are what Transcribers call. The ledger is the truth: everything in memory is rebuilt from it
@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 import structlog
@@ -48,7 +48,7 @@ from pipelines.jobs.events import CancelRequested, Claimed
 from pipelines.jobs.job import JobState
 from pipelines.ledger.batch_book import BatchRepository
 from pipelines.ledger.protocol import DrainMode, Ledger
-from pipelines.scheduling.estimate import Estimate
+from pipelines.scheduling.estimate import NO_LOAD, Estimate, Load
 from pipelines.scheduling.work_item import WorkItem
 from pipelines.storage.measured import MeasuredStore
 from pipelines.storage.protocol import BlobStore
@@ -66,7 +66,7 @@ log = structlog.get_logger()
 
 
 class Coordinator:
-    """Claims jobs, drives their state machines, hands out batches. Exactly one holds the lease."""
+    """Claims jobs, drives their state machines, hands out batches. Exactly one holds the lease of a shard."""
 
     def __init__(
         self,
@@ -82,8 +82,12 @@ class Coordinator:
         storage_retry: StorageRetry | None = None,
         counters: CoordinatorMetrics | None = None,
         batches: BatchRepository | None = None,
+        wake_others: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """Wire the parts; ``count_replicas`` says, blocking, how many ready replicas each model has."""
+        """Wire the parts; ``count_replicas`` says, blocking, how many ready replicas each model has.
+
+        ``wake_others`` has the other shards' Coordinators look into the ledger.
+        """
         store = MeasuredStore(store)
         self._segmenter = segmenter
         self._counters = counters or CoordinatorMetrics(transcribers)
@@ -91,7 +95,10 @@ class Coordinator:
         self._store = store
         self._count_replicas = count_replicas
         self._options = options
-        self._leader = LeaderLease(ledger, options.owner, options.lease_s)
+        self._shard = options.shard
+        self._leader = LeaderLease(ledger, options.owner, options.lease_s, shard=options.shard)
+        self._wake_others = wake_others
+        self._telling: asyncio.Task[None] | None = None
         self._storage_retry = storage_retry or StorageRetry()
         self._job_store = JobStore(ledger, self._leader, options.notifications)
         self._waiting = SharedJobReads(ledger, lambda: WATCH_INTERVAL_S)  # for those who follow jobs that nobody began
@@ -118,6 +125,7 @@ class Coordinator:
             storage_retry=self._storage_retry,
             count_replicas=count_replicas,
             fence=lambda: self._leader.lease.fence,
+            shard=options.shard,
         )
         self._batches = batches
         self._feeder = batches and BatchFeeder(
@@ -125,10 +133,10 @@ class Coordinator:
             segmenter=segmenter,
             leader=self._leader,
             new_id=new_id,
-            per_batch=options.max_live_jobs * JOBS_AHEAD,
+            per_batch=options.max_live_jobs * options.shard.count * JOBS_AHEAD,
         )
         self._loops: list[asyncio.Task[None]] = []
-        self._draining = self._refusing = False
+        self._draining = self._refusing = self._stopping = False
         self._more_queued = True  # as far as the last look into the ledger tells
         self._only_arrivals = False  # since the last look, nobody said that there is something else
 
@@ -146,12 +154,15 @@ class Coordinator:
         for job in await self._storage_retry.in_thread(self._job_store.live):
             await self._storage_retry.repeat(functools.partial(self._runners.recover, job))
         self._loops = [
-            asyncio.create_task(self._housekeeping_loop(), name="housekeeping"),
             asyncio.create_task(self._claim_loop(), name="claim"),
             asyncio.create_task(self._progress_loop(), name="progress"),
-            asyncio.create_task(self._probe_loop(), name="probe"),
             asyncio.create_task(self._forecast_loop(), name="forecast"),
         ]
+        if self._shard.index == 0:  # once for all shards
+            self._loops += [
+                asyncio.create_task(self._housekeeping_loop(), name="housekeeping"),
+                asyncio.create_task(self._probe_loop(), name="probe"),
+            ]
         log.info("coordinator ready", action="start", recovered=len(self._runners.jobs))
 
     async def stop(self, drain_s: float = 0.0) -> None:
@@ -159,15 +170,17 @@ class Coordinator:
 
         Running work gets ``drain_s`` seconds to end by itself first.
         """
+        self._stopping = True
         if drain_s > 0:
             self._switch(DrainMode.QUEUEING)  # this process only: the next one begins jobs again
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(drain_s):
                     while self._runners.jobs:
                         await next(iter(self._runners.jobs.values())).live.changed.wait()
-        for task in self._loops:
+        tasks = [*self._loops, *([self._telling] if self._telling else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._runners.close()
         await self._job_store.settle()
         with contextlib.suppress(MeetMemoError):
@@ -191,7 +204,7 @@ class Coordinator:
             self._options, max_live_jobs=max_live_jobs, retention=retention, scale_to_zero=scale_to_zero
         )
         if self._feeder:
-            self._feeder.per_batch = max_live_jobs * JOBS_AHEAD
+            self._feeder.per_batch = max_live_jobs * self._shard.count * JOBS_AHEAD
         for model, n_pulls in max_pulls.items():
             if dispatcher := self._runners.dispatchers.get(model):
                 dispatcher.allow(n_pulls)
@@ -199,9 +212,13 @@ class Coordinator:
 
     # What Ingestion asks
 
-    async def wake(self, n_arrived: int = 0) -> None:
-        """Look into the ledger now; ``n_arrived`` jobs are new. Without, there is something else to look for."""
-        self._counters.arrived(n_arrived)
+    async def wake(self, n_arrived: int = 0, *, counts: bool = True) -> None:
+        """Look into the ledger now; ``n_arrived`` jobs are new. Without, there is something else to look for.
+
+        Of several shards one ``counts`` the jobs that arrived, whichever of them they belong to.
+        """
+        if counts:
+            self._counters.arrived(n_arrived)
         self._only_arrivals &= n_arrived > 0
         self._wake.set()
 
@@ -266,10 +283,16 @@ class Coordinator:
             free_share=1.0 - n_busy / n_slots if (n_slots := sum(slots.values())) else 0.0,
         )
 
-    async def estimate(self, *, tenant: str, model: str, audio_s: float, economy: bool) -> Estimate:
-        """Estimate what a recording would take that is submitted now."""
+    async def load(self) -> Load:
+        """Return what is under way, and how fast it is done."""
+        return self._runners.forecasts.load(time.time())
+
+    async def estimate(
+        self, *, tenant: str, model: str, audio_s: float, economy: bool, elsewhere: Load = NO_LOAD
+    ) -> Estimate:
+        """Estimate what a recording would take that is submitted now; ``elsewhere`` is the load of other shards."""
         return self._runners.forecasts.estimate(
-            tenant=tenant, model=model, audio_s=audio_s, economy=economy, now_s=time.time()
+            tenant=tenant, model=model, audio_s=audio_s, economy=economy, now_s=time.time(), elsewhere=elsewhere
         )
 
     async def probe(self, tenant: str, url: str) -> Probe:
@@ -379,11 +402,26 @@ class Coordinator:
     async def _look_widely(self) -> None:
         """Look for everything that others write into the ledger, then claim jobs."""
         self._runners.dispatchers.apply_routes(await asyncio.to_thread(self._ledger.model_routes))
+        if not self._shard.is_whole and not self._stopping:  # another shard may have been told alone
+            mode = await asyncio.to_thread(self._ledger.drain_mode)
+            if (mode is not DrainMode.OFF, mode is DrainMode.REFUSING) != (self._draining, self._refusing):
+                self._switch(mode)
         for job in await asyncio.to_thread(self._job_store.cancel_requests):
             await (self._runners.jobs.get(job.id) or self._runners.admit(job)).report(CancelRequested())
         if self._feeder and not self._draining:
-            self._counters.arrived(await asyncio.to_thread(self._feeder.create_jobs))
+            n_made = await asyncio.to_thread(self._feeder.create_jobs)
+            self._counters.arrived(n_made)
+            if n_made and self._wake_others is not None:
+                self._telling = asyncio.create_task(self._tell_others(self._wake_others), name="tell others")
         await self._claim_jobs()
+
+    @staticmethod
+    async def _tell_others(wake: Callable[[], Awaitable[None]]) -> None:
+        """Have other shards find the jobs that were made for them; those that do not hear of it look before long."""
+        try:
+            await wake()
+        except Exception as error:  # Ray raises many kinds for a replica that is gone
+            log.warning("other shards not woken", action="coordinator_silent", error=repr(error))
 
     async def _claim_jobs(self) -> None:
         self._more_queued = True
@@ -442,7 +480,7 @@ class Coordinator:
                     self._runners.promote_urgent()
                     await asyncio.to_thread(self._ledger.promote_economy, self._leader.lease, now_s)
                 forecasts = self._runners.forecasts
-                queued = await asyncio.to_thread(self._ledger.queued_jobs) if self._more_queued else ()
+                queued = await asyncio.to_thread(self._ledger.queued_jobs, self._shard) if self._more_queued else ()
                 forecasts.queued = queued if self._more_queued else ()  # they may have been claimed meanwhile
                 is_idle = not self._runners.jobs and not forecasts.queued
                 forecasts.look(now_s, still_idle=is_idle and was_idle)

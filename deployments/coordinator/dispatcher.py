@@ -20,6 +20,7 @@ from deployments.ports import TranscriberPort
 from deployments.telemetry.counters import CoordinatorMetrics
 from pipelines.core import ModelInfo
 from pipelines.scheduling.fair_queue import FairQueue
+from pipelines.scheduling.shards import WHOLE, Shard
 from pipelines.scheduling.work_item import WorkItem
 
 log = structlog.get_logger()
@@ -87,6 +88,7 @@ class Dispatcher:
     ``give_up(item, why)`` is called for an item whose ``max_attempts`` are used up, ``lost(pull_id, item, why)`` for
     one whose call ended without its outcome. A claimed batch may take `batch_timeout` seconds. A replica decodes
     ``decode_slots`` batches at once: too few items to fill all of them are divided. ``clock`` gives monotonic seconds.
+    A pull's id names the ``shard``, which has to hear of its outcome.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class Dispatcher:
         batch_size: int,
         max_attempts: int,
         decode_slots: int = 1,
+        shard: Shard = WHOLE,
         pause_s: float = 1.0,
         wait_timeout_s: float = 120.0,
         min_speed: float = 0.02,
@@ -117,6 +120,7 @@ class Dispatcher:
         self._batch_size = batch_size
         self._max_attempts = max_attempts
         self._decode_slots = decode_slots
+        self._shard = shard
         self._pause_s = pause_s
         self._patience_s = wait_timeout_s
         self._min_speed = min_speed
@@ -240,7 +244,7 @@ class Dispatcher:
         n_idle = sum(not pull.items for pull in self._pulls.values())
         n_wanted = min(self._max_pulls, n_batches) - n_idle
         for _ in range(min(n_wanted, self._max_pulls - len(self._pulls))):
-            pull = PullCall()
+            pull = PullCall(id=self._shard.named(uuid.uuid4().hex))
             self._pulls[pull.id] = pull
             self._spawn(self._run(pull))
 

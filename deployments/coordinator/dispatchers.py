@@ -48,6 +48,7 @@ class Dispatchers(Mapping[str, Dispatcher]):
                 batch_size=options.batch_size,
                 max_attempts=options.max_attempts,
                 decode_slots=options.decode_slots.get(model, 1),
+                shard=options.shard,
                 pause_s=options.pause_s,
                 wait_timeout_s=options.batch_patience_s,
                 counters=counters,

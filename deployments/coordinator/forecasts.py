@@ -12,7 +12,7 @@ from deployments.telemetry.counters import CoordinatorMetrics
 from pipelines.jobs.economy import is_economy
 from pipelines.jobs.job import Job, JobState
 from pipelines.ledger.protocol import QueuedJobs
-from pipelines.scheduling.estimate import Estimate, Estimator, Load, WaitingWork, queue_s
+from pipelines.scheduling.estimate import NO_LOAD, Estimate, Estimator, Load, WaitingWork, queue_s
 
 MAX_LOOKS = 1024
 """Loads that are remembered; when there are more, they are thinned out."""
@@ -85,9 +85,12 @@ class Forecasts:
         if len(self._created) > MAX_LOOKS:
             del self._created[: MAX_LOOKS // 2]
 
-    def estimate(self, *, tenant: str, model: str, audio_s: float, economy: bool, now_s: float) -> Estimate:
-        """Estimate what a recording would take that is submitted now."""
-        return self.estimator.estimate(self.load(now_s), tenant=tenant, model=model, audio_s=audio_s, economy=economy)
+    def estimate(
+        self, *, tenant: str, model: str, audio_s: float, economy: bool, now_s: float, elsewhere: Load = NO_LOAD
+    ) -> Estimate:
+        """Estimate what a recording would take that is submitted now; ``elsewhere`` is the load of other shards."""
+        load = self.load(now_s) + elsewhere
+        return self.estimator.estimate(load, tenant=tenant, model=model, audio_s=audio_s, economy=economy)
 
     def ended(self, job: Job) -> None:
         """Compare with the truth; only jobs that heard a whole recording say something about the next."""

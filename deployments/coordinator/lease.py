@@ -9,6 +9,7 @@ import structlog
 
 from pipelines.errors import Fenced, LedgerError, LedgerUnavailable, MeetMemoError
 from pipelines.ledger.protocol import Lease, Ledger
+from pipelines.scheduling.shards import WHOLE, Shard
 
 log = structlog.get_logger()
 
@@ -16,11 +17,20 @@ log = structlog.get_logger()
 class LeaderLease:
     """Holds the lease of one Coordinator, which must stop when it loses it: its writes are refused from then on."""
 
-    def __init__(self, ledger: Ledger, owner: str, ttl_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        owner: str,
+        ttl_s: float,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        shard: Shard = WHOLE,
+    ) -> None:
         """Measure by ``clock``: seconds, which also pass while the process is frozen."""
         self._ledger = ledger
         self._owner = owner
         self._ttl_s = ttl_s
+        self._shard = shard
         self._clock = clock
         self._lease: Lease | None = None
         self._lost = False
@@ -40,11 +50,11 @@ class LeaderLease:
             await asyncio.sleep(self._ttl_s / 30)
 
     async def acquire(self) -> None:
-        """Take the lease, waiting for a failed predecessor's to expire, and renew it from now on."""
+        """Take the lease, waiting for those of predecessors to be released or expire, and renew it from now on."""
         while self._lease is None:
             asked = self._clock()
             with contextlib.suppress(LedgerUnavailable):
-                self._lease = await asyncio.to_thread(self._ledger.acquire_lease, self._owner, self._ttl_s)
+                self._lease = await asyncio.to_thread(self._ledger.acquire_lease, self._owner, self._ttl_s, self._shard)
                 self._sure_until = asked + self._ttl_s
             if self._lease is None:
                 await asyncio.sleep(min(1.0, self._ttl_s / 10))

@@ -12,6 +12,7 @@ from deployments.telemetry.counters import CoordinatorMetrics
 from deployments.telemetry.gauges import ModelGauges, Snapshot, WaitingWork, render_snapshot
 from pipelines.errors import LedgerUnavailable, StoreUnavailable
 from pipelines.ledger.protocol import Ledger, QueuedJobs
+from pipelines.scheduling.shards import WHOLE, Shard
 from pipelines.storage.measured import MeasuredStore
 
 STORAGE_TIMEOUT_S = 2.0
@@ -23,7 +24,10 @@ PARKED_FRESH_S = 15.0
 
 @dataclass(kw_only=True)
 class MetricsSnapshot:
-    """Looks at the Coordinator's parts; belongs to its event loop."""
+    """Looks at the Coordinator's parts; belongs to its event loop.
+
+    Figures of the whole cluster come from the first shard alone, so that they are not added up.
+    """
 
     counters: CoordinatorMetrics
     runners: JobRunners
@@ -32,6 +36,7 @@ class MetricsSnapshot:
     storage_retry: StorageRetry
     count_replicas: Callable[[], Mapping[str, int]]
     fence: Callable[[], int]
+    shard: Shard = WHOLE
     _n_parked: int | None = None
     _parked_until_s: float = 0.0  # monotonic
 
@@ -40,10 +45,11 @@ class MetricsSnapshot:
         queued: tuple[QueuedJobs, ...] | None
         try:
             async with asyncio.timeout(STORAGE_TIMEOUT_S):
-                queued = await asyncio.to_thread(self.ledger.queued_jobs)
+                queued = await asyncio.to_thread(self.ledger.queued_jobs, self.shard)
         except (LedgerUnavailable, TimeoutError):
             queued = None
         replicas = await asyncio.to_thread(self.count_replicas)
+        leads = self.shard.index == 0
         snapshot = Snapshot(
             waiting=self._waiting(queued or (), time.time()),
             models={
@@ -60,7 +66,8 @@ class MetricsSnapshot:
             ledger_ok=self.storage_retry.ledger_ok and queued is not None,
             store_ok=self.storage_retry.store_ok,
             draining=draining,
-            n_parked=await self._count_parked(),
+            n_parked=await self._count_parked() if leads else None,
+            of_cluster=leads,
         )
         self.counters.store_calls("coordinator", self.store.take_calls())
         return self.counters.render() + render_snapshot(snapshot)

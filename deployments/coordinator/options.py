@@ -8,6 +8,7 @@ from deployments.retention.rules import Retention
 from pipelines.jobs.options import SOURCE_PATIENCE_S
 from pipelines.keeping.receipts import Signer
 from pipelines.models.profile import ModelProfile
+from pipelines.scheduling.shards import WHOLE, Shard
 from pipelines.transcript.language_detection import LanguagePolicy
 
 
@@ -15,6 +16,7 @@ from pipelines.transcript.language_detection import LanguagePolicy
 class CoordinatorOptions:
     """Bounds and intervals, in seconds where named so.
 
+    ``max_live_jobs`` and ``max_pulls`` are those of this ``shard`` alone.
     ``decode_slots``: how many batches a replica of each model decodes at once; 1 where nothing is said. ``max_pulls``:
     open calls of each model's Transcribers; they must suffice for all its replicas. ``scale_to_zero`` are models that
     have no replica while no job wants them.
@@ -28,6 +30,7 @@ class CoordinatorOptions:
     """
 
     owner: str
+    shard: Shard = WHOLE
     profiles: Mapping[str, ModelProfile]
     weights: Mapping[str, str] = field(default_factory=dict)
     scale_to_zero: frozenset[str] = frozenset()

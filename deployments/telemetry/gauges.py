@@ -34,7 +34,10 @@ class ModelGauges:
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """Everything at one moment; ``waiting`` by class and model. ``n_parked`` None: the store did not say."""
+    """Everything at one moment; ``waiting`` by class and model. ``n_parked`` None: the store did not say.
+
+    ``of_cluster``: figures that concern the cluster, not only a shard's jobs, are among it.
+    """
 
     waiting: Mapping[tuple[str, str], WaitingWork] = field(default_factory=dict)
     models: Mapping[str, ModelGauges] = field(default_factory=dict)
@@ -44,6 +47,7 @@ class Snapshot:
     store_ok: bool = True
     draining: bool = False
     n_parked: int | None = None
+    of_cluster: bool = True
 
 
 def render_snapshot(snapshot: Snapshot) -> bytes:
@@ -70,8 +74,9 @@ def render_snapshot(snapshot: Snapshot) -> bytes:
     leased = gauge("leased_audio_seconds", "Speech that Transcribers work on now.", "model")
     info = gauge("model", "The replica that claimed last.", "model", "sha256", "compute_type", "device")
     for name, model in snapshot.models.items():
-        replicas.labels(name).set(model.n_replicas)
-        ready.labels(name).set(model.n_replicas > 0)
+        if snapshot.of_cluster:
+            replicas.labels(name).set(model.n_replicas)
+            ready.labels(name).set(model.n_replicas > 0)
         pulls.labels(name).set(model.n_pulls)
         old_pulls.labels(name).set(model.n_pulls)
         leased.labels(name).set(model.leased_audio_s)

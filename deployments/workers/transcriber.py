@@ -7,6 +7,7 @@ slowest row of another's batch, and CTranslate2's threads need not meet after ev
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -17,16 +18,18 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
-from deployments.ports import Outcome, WorkSource
+from deployments.ports import Outcome, Settled, WorkSource
 from deployments.telemetry import tracing
 from deployments.telemetry.reports import BatchReport
 from deployments.workers.decode_slots import DecodeSlots
 from deployments.workers.exclusive_slot import ExclusiveSlot
+from deployments.workers.shard_turns import ShardTurns
 from pipelines.codec import decode, encode
 from pipelines.core import SAMPLE_BYTES, ChunkResult, ModelInfo, Span
 from pipelines.errors import DeviceLost, MeetMemoError, StorageError, StoreUnavailable, TimedOut
 from pipelines.models.device_faults import is_device_lost, is_out_of_memory
 from pipelines.scheduling.batch_size import AdaptiveBatchSize
+from pipelines.scheduling.shards import index_named
 from pipelines.scheduling.work_item import WorkItem
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.measured import MeasuredStore
@@ -89,10 +92,11 @@ class _Batch:
 class Transcriber:
     """Runs the batches of one device, one in each of its ``decode_slots``.
 
-    Meanwhile the next one is claimed and read, and the results of the last one are stored. A batch that decodes longer
-    than ``hang_s``, or finds the device lost, makes `check` fail, so that the replica is replaced; until then one
-    without a device claims nothing. Where ``most_rows`` leaves room, batches grow from ``max_rows`` while that makes
-    the device faster; where its memory does not suffice they shrink.
+    Meanwhile the next one is claimed and read, and the results of the last one are stored. Where pulls of several
+    shards wait, each claims when it is its turn. A batch that decodes longer than ``hang_s``, or finds the device lost,
+    makes `check` fail, so that the replica is replaced; until then one without a device claims nothing. Where
+    ``most_rows`` leaves room, batches grow from ``max_rows`` while that makes the device faster; where its memory does
+    not suffice they shrink.
     """
 
     def __init__(
@@ -119,10 +123,10 @@ class Transcriber:
         self._device_fault = ""
         self._clock = clock
         self.decode_slots = DecodeSlots(decode_slots, clock)
-        self.backlog_s = 0.0  # audio seconds that waited for this model when the last batch was reported
-        self.economy_backlog_s = 0.0  # the same of economy work, besides
         self.n_parked = 0  # pulls that wait for work, about
-        self._n_pulls = 0
+        self._n_pulls: Counter[int] = Counter()  # by shard
+        self._backlogs: dict[int, Settled] = {}  # of shards with pulls here, when their last batches were reported
+        self._turns = ShardTurns(decode_slots + 1)
         self._slot = ExclusiveSlot()
         # As many threads as slots: a call that was given up still occupies its slot until it returns.
         self._device = ThreadPoolExecutor(decode_slots, thread_name_prefix="device")
@@ -143,36 +147,58 @@ class Transcriber:
         batch is another replica's.
         """
         self._check_device()
-        self._n_pulls += 1
+        shard = index_named(pull_id) or 0
+        self._n_pulls[shard] += 1
         try:
-            return await self._work(pull_id)
+            async with self._turns.turn(shard):
+                return await self._work(pull_id, shard)
         finally:
-            self._n_pulls -= 1
-            if not self._n_pulls:
-                self.backlog_s = self.economy_backlog_s = 0.0  # what waited is others' work, or done
+            self._n_pulls[shard] -= 1
+            if not self._n_pulls[shard]:
+                self._backlogs.pop(shard, None)  # what waited is others' work, or done
 
-    async def _work(self, pull_id: str) -> int:
+    @property
+    def backlog_s(self) -> float:
+        """Audio seconds that waited for this model when the last batches were reported, of all shards."""
+        return sum(settled.backlog_s for settled in self._backlogs.values())
+
+    @property
+    def economy_backlog_s(self) -> float:
+        """Audio seconds of economy work that waited besides."""
+        return sum(settled.economy_backlog_s for settled in self._backlogs.values())
+
+    async def _work(self, pull_id: str, shard: int) -> int:
         n_rows, until_s = 0, self._clock() + PULL_S
         max_rows = self._batch_size.size
-        items = await self._source.claim(pull_id, self._info, max_rows)
+        items = await self._claim(pull_id, max_rows)
         while items:
             outcomes, report = await self._transcribed(items, max_rows)
             n_rows += len(items)
             max_rows = self._batch_size.size
             left_s = until_s - self._clock()
-            more = max_rows if left_s > 0 and not self._device_fault else 0
+            goes_on = left_s > 0 and not self._device_fault
+            passes_on = goes_on and self._turns.others_wait(shard)
+            more = max_rows if goes_on and not passes_on else 0
             # No more pulls are parked than slots are free, so that what comes goes to a replica that is idle.
-            wait_s = min(WAIT_S, left_s) if more and self._n_pulls <= self.decode_slots.n_slots else 0.0
+            wait_s = min(WAIT_S, left_s) if more and self._n_pulls.total() <= self.decode_slots.n_slots else 0.0
             self.n_parked += wait_s > 0
             try:
-                settled = await self._source.complete(
-                    pull_id, self._info, outcomes, report, max_items=more, wait_s=wait_s
-                )
+                with self._turns.lent() if wait_s else contextlib.nullcontext():
+                    settled = await self._source.complete(
+                        pull_id, self._info, outcomes, report, max_items=more, wait_s=wait_s
+                    )
             finally:
                 self.n_parked -= wait_s > 0
-            self.backlog_s, self.economy_backlog_s = settled.backlog_s, settled.economy_backlog_s
+            self._backlogs[shard] = replace(settled, items=())
             items = settled.items
+            if passes_on and settled.backlog_s + settled.economy_backlog_s > 0:
+                await self._turns.pass_on(shard)
+                items = await self._claim(pull_id, max_rows)
         return n_rows
+
+    async def _claim(self, pull_id: str, max_rows: int) -> tuple[WorkItem, ...]:
+        self._check_device()  # it may have been lost while the pull waited for its turn
+        return await self._source.claim(pull_id, self._info, max_rows)
 
     async def _transcribed(self, items: Sequence[WorkItem], max_rows: int) -> tuple[tuple[Outcome, ...], BatchReport]:
         """Transcribe a claimed batch and store its results; return its outcomes and what it took."""

@@ -60,7 +60,10 @@ class BatchRepository(Protocol):
         """Forget a batch and its entries; its jobs stay."""
 
     def create_jobs(self, lease: Lease, per_batch: int, new_id: Callable[[], str]) -> int:
-        """Make jobs of pending entries, up to ``per_batch`` live ones for each running batch; raises `Fenced`."""
+        """Make jobs of pending entries, up to ``per_batch`` live ones for each running batch; raises `Fenced`.
+
+        The batches are those whose id the lease's shard owns; their jobs belong to any shard.
+        """
 
     def to_probe(self, limit: int) -> Sequence[tuple[Batch, Entry]]:
         """Return entries of batches that are being probed, and are not yet."""

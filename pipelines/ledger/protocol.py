@@ -1,8 +1,9 @@
 """The ledger, MeetMemo's truth about jobs: what it promises, and `open_ledger`.
 
-One Coordinator at a time holds the lease. Every acquisition raises the fence number, every write of a Coordinator
-carries it, and a write whose fence is not the newest changes nothing and raises `Fenced`. Ingestion needs no
-lease: it creates jobs, asks for their cancellation and deletes them.
+One Coordinator at a time holds the lease of a shard (`pipelines.scheduling.shards`; there may be only one). Every
+acquisition raises the fence number, every write of a Coordinator carries it, and a write whose fence is not the newest
+changes nothing and raises `Fenced`. Ingestion needs no lease: it creates jobs, asks for their cancellation and deletes
+them.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from pipelines.ledger.outbox import Message, Outbox
 from pipelines.ledger.request_locks import KeyHolds
 from pipelines.models.routing import ModelRoute
 from pipelines.review.protocol import ReviewQueue
+from pipelines.scheduling.shards import WHOLE, Shard
 from pipelines.search.protocol import SearchIndex
 from pipelines.transcript.corrections import CorrectionRepository
 
@@ -33,12 +35,16 @@ JobName = tuple[str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class Lease:
-    """The right to write as the Coordinator until ``expires_at_s``, and afterwards until somebody else acquires it."""
+    """The right to write as the Coordinator until ``expires_at_s``, and afterwards until somebody else acquires it.
+
+    It concerns the jobs of ``shard``; ``fence`` is higher than those of all leases before, whichever shard's.
+    """
 
     owner: str
     fence: int
     ttl_s: float
     expires_at_s: float
+    shard: Shard = WHOLE
 
 
 class DrainMode(StrEnum):
@@ -208,8 +214,8 @@ class Ledger(Protocol):
     def counts_by_tenant(self, tenants: Collection[str]) -> dict[str, dict[JobState, int]]:
         """Count several tenants' jobs by state; every tenant and every state is there."""
 
-    def queued_jobs(self) -> tuple[QueuedJobs, ...]:
-        """Count the jobs that wait to be begun, by tenant and model."""
+    def queued_jobs(self, shard: Shard = WHOLE) -> tuple[QueuedJobs, ...]:
+        """Count the jobs of a shard that wait to be begun, by tenant and model."""
 
     def backlog(self, tenant: str | None) -> Backlog:
         """Sum up a tenant's jobs (everybody's for None) that have not ended."""
@@ -263,10 +269,11 @@ class Ledger(Protocol):
     def set_model_routes(self, routes: Sequence[ModelRoute]) -> None:
         """Store the routes durably, in place of all earlier ones."""
 
-    def acquire_lease(self, owner: str, ttl_s: float) -> Lease | None:
-        """Become the Coordinator under a new fence; None while another owner's lease is alive.
+    def acquire_lease(self, owner: str, ttl_s: float, shard: Shard = WHOLE) -> Lease | None:
+        """Become the Coordinator of a shard under a new fence; None while another owner's lease is alive.
 
-        The same owner gets it at once: its earlier self, if it still runs, is fenced out.
+        So is one of a shard of another number that shares jobs with this one; once it has run out, it is fenced out,
+        too. The same owner gets the lease at once: its earlier self, if it still runs, is fenced out.
         """
 
     def heartbeat(self, lease: Lease) -> Lease:
@@ -276,11 +283,11 @@ class Ledger(Protocol):
         """Let the next owner acquire at once; does nothing when the lease was lost."""
 
     def claim(self, lease: Lease, limit: int, economy_limit: int | None = None) -> Sequence[Job]:
-        """Take queued jobs, each one once per lease. Raises `Fenced`.
+        """Take queued jobs of the lease's shard, each one once per lease. Raises `Fenced`.
 
-        Tenants take turns (`pipelines.scheduling.fair_share`); a tenant's jobs come by priority, then deadline, then
-        age. Economy jobs come after those of all tenants, and only while fewer than ``economy_limit`` jobs are taken in
-        all (None: ``limit``).
+        Tenants take turns (`pipelines.scheduling.fair_share`), for which jobs in hand of all shards are counted; a
+        tenant's jobs come by priority, then deadline, then age. Economy jobs come after those of all tenants, and only
+        while fewer than ``economy_limit`` jobs are taken in all (None: ``limit``).
 
         They stay in state queued until `apply` stores the transition, so a Coordinator that dies in between loses
         nothing: its successor claims them again. Jobs with a wish to cancel are left out.
@@ -289,31 +296,31 @@ class Ledger(Protocol):
     def promote_economy(self, lease: Lease, now_s: float) -> int:
         """Queue the economy jobs that `pipelines.jobs.economy` calls urgent as standard ones; return how many.
 
-        Raises `Fenced`.
+        Those of the lease's shard. Raises `Fenced`.
         """
 
     def live(self, lease: Lease) -> Sequence[Job]:
-        """Return the jobs some Coordinator has begun and not ended, oldest first; raises `Fenced`.
+        """Return the jobs of the shard that some Coordinator has begun and not ended, oldest first; raises `Fenced`.
 
         Those that this lease claimed and did not write yet are among them.
         """
 
     def cancel_requests(self, lease: Lease) -> Sequence[Job]:
-        """Return the live jobs, queued ones included, whose owner asked to cancel; raises `Fenced`."""
+        """Return the shard's live jobs, queued ones included, whose owner asked to cancel; raises `Fenced`."""
 
     def apply(self, lease: Lease, job: Job, expected_version: int, messages: Sequence[Message] = ()) -> Job:
         """Replace the job if the ledger holds ``expected_version``; return it as stored, with the next version.
 
         In the same transaction ``messages`` about the job go into the outbox. Raises `Fenced`, `JobUnknown` when it was
-        deleted, `VersionConflict`. A repetition of the write that made the next version is no conflict: it returns the
-        job as stored and writes no message again.
+        deleted, `VersionConflict`, `LedgerError` for another shard's. A repetition of the write that made the next
+        version is no conflict: it returns the job as stored and writes no message again.
         """
 
     def apply_many(self, lease: Lease, updates: Sequence[JobUpdate]) -> Sequence[Job | LedgerError]:
         """Write several jobs in one transaction; return per update what `apply` returns or raises. Raises `Fenced`."""
 
     def record(self, lease: Lease, job: Job, name: str, detail: str = "") -> None:
-        """Enter something besides a change of state in a job's history; raises `Fenced` and `JobUnknown`."""
+        """Enter something besides a change of state in a job's history; raises as `apply`."""
 
 
 def all_jobs(ledger: Ledger, tenant: str | None, wanted: JobFilter, *, limit: int = 500) -> Iterator[Job]:

@@ -9,23 +9,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, insert, select, tuple_, update
 
 from pipelines import codec
-from pipelines.errors import Fenced, JobUnknown, LedgerError
+from pipelines.errors import JobUnknown, LedgerError
 from pipelines.jobs.economy import LOWEST_STANDARD, due_at_s, queue_priority
 from pipelines.jobs.job import Job, JobState
 from pipelines.ledger.protocol import Lease, NewJob
 from pipelines.ledger.rules import HeldJob, first_version, fold, judge_creation, storable
 from pipelines.ledger.schema import (
-    COORDINATOR,
     NO_DEADLINE_S,
     events,
     idempotency_keys,
     jobs,
     joinable,
-    leases,
     queued,
     started,
 )
 from pipelines.scheduling.fair_share import Waiting, share_out
+from pipelines.scheduling.shards import bucket_of
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -36,7 +35,6 @@ D = TypeVar("D", bound="DataclassInstance")
 _ITEMS_PER_QUERY = 500
 
 # What every write of a job needs, built once: putting a statement together costs as much as carrying it out.
-_FENCE = select(leases.c.fence).where(leases.c.name == COORDINATOR).with_for_update(read=True)
 _BY_ID = select(jobs).where(jobs.c.id.in_(bindparam("ids", expanding=True))).order_by(jobs.c.id)
 _HEADS = (
     select(
@@ -82,8 +80,9 @@ def is_economy_row() -> ColumnElement[bool]:
     return jobs.c.priority < LOWEST_STANDARD
 
 
-_STANDARD_QUEUE = _queue(~is_economy_row())
-_ECONOMY_QUEUE = _queue(is_economy_row())
+_OF_SHARD = and_(jobs.c.bucket >= bindparam("first_bucket"), jobs.c.bucket < bindparam("end_bucket"))
+_QUEUES = (_queue(~is_economy_row()), _queue(is_economy_row()))
+_QUEUES_OF_SHARD = tuple(queue.where(_OF_SHARD) for queue in _QUEUES)
 # Jobs that another thread has claimed since they were chosen are left out.
 _CHOSEN = (
     select(jobs).where(jobs.c.id.in_(bindparam("ids", expanding=True)), _UNCLAIMED).with_for_update(skip_locked=True)
@@ -100,8 +99,9 @@ def _waiting_tenants() -> Select[Any]:
 
 
 _WAITING_TENANTS = _waiting_tenants()
-# The wish to cancel and what requests share are the owner's columns, the external id is that of the job created last.
-_OTHERS = ("id", "cancel_requested", "external_id", "joint_key", "n_requests")
+# The wish to cancel and what requests share are the owner's columns, the external id is that of the job created last;
+# a bucket never changes.
+_OTHERS = ("id", "cancel_requested", "external_id", "joint_key", "n_requests", "bucket")
 _WRITTEN = tuple(column.name for column in jobs.c if column.name not in _OTHERS)
 _REPLACE = update(jobs).where(jobs.c.id == bindparam("job_id")).values({name: bindparam(name) for name in _WRITTEN})
 
@@ -286,21 +286,10 @@ def known_row(connection: Connection, tenant: str, job_id: str, *, lock: bool = 
     return row
 
 
-def require_fence(connection: Connection, lease: Lease) -> None:
-    """Raise `Fenced` unless the lease is the newest; on PostgreSQL nobody can acquire until the transaction ends."""
-    if connection.execute(_FENCE).scalar_one() != lease.fence:
-        raise fenced(lease)
-
-
-def fenced(lease: Lease) -> Fenced:
-    """Return the error that makes a Coordinator stop."""
-    return Fenced(f"fence {lease.fence} of {lease.owner} is not the newest")
-
-
 def next_in_queue(connection: Connection, lease: Lease, limit: int, economy_limit: int) -> list[Row[Any]]:
     """Lock and return the queued jobs to begin next; see `pipelines.scheduling.fair_share`.
 
-    Economy jobs fill up what is left of ``economy_limit``.
+    Economy jobs fill up what is left of ``economy_limit``. Those in hand are counted over all shards.
     """
     tenants = list(connection.scalars(_WAITING_TENANTS))
     if not tenants:
@@ -308,7 +297,8 @@ def next_in_queue(connection: Connection, lease: Lease, limit: int, economy_limi
     in_hand = {row.tenant: row.n_jobs for row in connection.execute(_TRANSCRIBING)}
     tenants.sort(key=lambda tenant: in_hand.get(tenant, 0))
     chosen: list[str] = []
-    for queue, most in ((_STANDARD_QUEUE, limit), (_ECONOMY_QUEUE, economy_limit)):
+    queues = _QUEUES if lease.shard.is_whole else _QUEUES_OF_SHARD
+    for queue, most in zip(queues, (limit, economy_limit), strict=True):
         if (n_left := most - len(chosen)) > 0:
             chosen += share_out(in_hand, _waiting(connection, queue, tenants, lease, n_left), n_left)
     found = connection.execute(_CHOSEN, {"below_fence": lease.fence, "ids": chosen}) if chosen else ()
@@ -321,10 +311,13 @@ def _waiting(
 ) -> dict[str, list[Waiting]]:
     """Return the jobs that wait in a queue of the first tenants that have some, no more than may be chosen."""
     waiting: dict[str, list[Waiting]] = {}
+    named = {"below_fence": lease.fence, "n": limit}
+    if not lease.shard.is_whole:
+        named |= {"first_bucket": lease.shard.buckets.start, "end_bucket": lease.shard.buckets.stop}
     for tenant in tenants:
         if len(waiting) >= limit:
             break
-        found = connection.execute(queue, {"below_fence": lease.fence, "n": limit, "of_tenant": tenant})
+        found = connection.execute(queue, named | {"of_tenant": tenant})
         if rows := [(row.created_at_s, row.id) for row in found]:
             waiting[tenant] = rows
     return waiting
@@ -378,6 +371,7 @@ def columns_of(job: Job) -> dict[str, Any]:
         "deadline_s": NO_DEADLINE_S if due_s is None else due_s,
         "cancel_requested": job.cancel_requested,
         "version": job.version,
+        "bucket": bucket_of(job.id),
         "body": codec.encode(job).decode(),
     }
 

@@ -16,7 +16,7 @@ from pipelines.errors import (
 )
 from pipelines.jobs.job import Job, JobState
 from pipelines.jobs.reference import Reference
-from pipelines.ledger.protocol import NewJob
+from pipelines.ledger.protocol import Lease, NewJob
 
 MAX_IDEMPOTENCY_KEY = 255
 _MAX_DIGITS = 18  # of a number that fills 63 bits at most
@@ -167,6 +167,11 @@ def judge_write(
         if known == replace(after, updated_at_s=known.updated_at_s):
             return replace(known, finished=job.finished)
     return VersionConflict(f"job {job.id} is at version {held.version}, not {expected_version}")
+
+
+def another_shards(job_id: str, lease: Lease) -> LedgerError:
+    """Return the error for a write of a job that does not belong to the lease's shard."""
+    return LedgerError(f"job {job_id} is not one of shard {lease.shard.index} of {lease.shard.count}")
 
 
 def needs_indexing(before: HeldJob, after: Job) -> bool:

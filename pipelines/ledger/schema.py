@@ -27,10 +27,11 @@ from sqlalchemy.types import TypeEngine
 
 from pipelines.jobs.job import JobState
 from pipelines.ledger.outbox import DeliveryState
+from pipelines.scheduling.shards import Shard
 
-SCHEMA_REVISION = "0017"
+SCHEMA_REVISION = "0018"
 
-COORDINATOR = "coordinator"
+COORDINATOR = "coordinator"  # the row of ``leases`` of the only shard, see `pipelines.ledger.sql_leases`
 MODEL_ROUTES = "model_routes"  # the row of ``switches`` that holds `pipelines.models.routing.ModelRoute`s, if any
 DRAIN = "drain"  # the row of ``switches`` that holds a `DrainMode`
 IDENTITY = "identity"
@@ -70,6 +71,7 @@ jobs = Table(
     Column("body", Text, nullable=False),
     Column("joint_key", Text),  # equal requests join the job of the first by it, see `NewJob.joins`
     Column("n_requests", Integer, nullable=False, server_default="1"),  # that the job answers and nobody took back
+    Column("bucket", Integer, nullable=False, server_default="0"),  # see `pipelines.scheduling.shards`
 )
 
 
@@ -96,6 +98,13 @@ def to_cancel() -> ColumnElement[bool]:
 def joinable() -> ColumnElement[bool]:
     """Return jobs that equal requests may join: they have not ended and nobody asked to cancel."""
     return and_(jobs.c.joint_key.is_not(None), ~jobs.c.cancel_requested, jobs.c.state.in_(_LIVE))
+
+
+def of_shard(shard: Shard) -> tuple[ColumnElement[bool], ...]:
+    """Return what tells a shard's jobs that have not ended from those of others: nothing, where there is one shard."""
+    if shard.is_whole:
+        return ()
+    return (jobs.c.bucket >= shard.buckets.start, jobs.c.bucket < shard.buckets.stop)
 
 
 def lost_chunks() -> ColumnElement[bool]:

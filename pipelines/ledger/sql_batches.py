@@ -18,9 +18,10 @@ from pipelines.jobs.job import Job, JobOptions, JobState
 from pipelines.jobs.reference import NO_REFERENCE, Reference
 from pipelines.ledger.database import Database
 from pipelines.ledger.protocol import Clock, Lease, NewJob
-from pipelines.ledger.rows import filled, has_prefix, insert_new, job_of, require_fence
+from pipelines.ledger.rows import filled, has_prefix, insert_new, job_of
 from pipelines.ledger.rules import storable, storable_reference
 from pipelines.ledger.schema import batch_entries, batches, jobs
+from pipelines.ledger.sql_leases import require_fence
 from pipelines.storage.layout import JobKeys
 
 _ROWS_PER_INSERT = 1_000
@@ -180,7 +181,7 @@ class SqlBatches:
     def create_jobs(self, lease: Lease, per_batch: int, new_id: Callable[[], str]) -> int:
         """Make jobs of pending entries; see `BatchRepository.create_jobs`."""
         with self._database.reading() as connection:
-            ids = [row.id for row in connection.execute(_batches_with_pending())]
+            ids = [row.id for row in connection.execute(_batches_with_pending()) if lease.shard.owns(row.id)]
         n_made = 0
         for batch_id in ids:
             with suppress(IntegrityError), self._database.writing() as connection:  # a race for an id: the next turn

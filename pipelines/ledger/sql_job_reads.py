@@ -11,7 +11,8 @@ from pipelines.ledger.job_filter import ALL_JOBS, JobFilter
 from pipelines.ledger.protocol import Backlog, JobEvent, JobName, Page, QueuedJobs
 from pipelines.ledger.rows import filled, has_prefix, is_economy_row, job_of, known_row, rows_by_id
 from pipelines.ledger.rules import check_limit, fold, next_cursor, parse_cursor, storable
-from pipelines.ledger.schema import events, jobs, lost_chunks, queued, started
+from pipelines.ledger.schema import events, jobs, lost_chunks, of_shard, queued, started
+from pipelines.scheduling.shards import WHOLE, Shard
 
 
 class SqlJobReads:
@@ -94,13 +95,13 @@ class SqlJobReads:
                 counts[tenant][JobState(state)] = n_jobs
         return counts
 
-    def queued_jobs(self) -> tuple[QueuedJobs, ...]:
+    def queued_jobs(self, shard: Shard = WHOLE) -> tuple[QueuedJobs, ...]:
         """Count waiting jobs; see `pipelines.ledger.protocol.Ledger.queued_jobs`."""
         query = (
             select(jobs.c.tenant, jobs.c.model, func.count().label("n_jobs"))
             .add_columns(func.min(jobs.c.created_at_s).label("oldest_created_at_s"))
             .add_columns(func.count().filter(is_economy_row()).label("n_economy"))
-            .where(queued())
+            .where(queued(), *of_shard(shard))
             .group_by(jobs.c.tenant, jobs.c.model)
             .order_by(jobs.c.tenant, jobs.c.model)
         )

@@ -31,7 +31,6 @@ from pipelines.ledger.rows import (
     add_requests,
     enter_event,
     enter_events,
-    fenced,
     held_jobs,
     insert_new,
     is_economy_row,
@@ -40,12 +39,10 @@ from pipelines.ledger.rows import (
     known_row,
     mark_claimed,
     next_in_queue,
-    require_fence,
     write_jobs,
 )
-from pipelines.ledger.rules import HeldJob, check_new, judge_write, needs_indexing
+from pipelines.ledger.rules import HeldJob, another_shards, check_new, judge_write, needs_indexing
 from pipelines.ledger.schema import (
-    COORDINATOR,
     DRAIN,
     HEALTH,
     IDENTITY,
@@ -54,6 +51,7 @@ from pipelines.ledger.schema import (
     job_costs,
     jobs,
     leases,
+    of_shard,
     queued,
     started,
     switches,
@@ -62,9 +60,11 @@ from pipelines.ledger.schema import (
 from pipelines.ledger.sql_batches import blank_entries
 from pipelines.ledger.sql_corrections import SqlCorrections
 from pipelines.ledger.sql_job_reads import SqlJobReads
+from pipelines.ledger.sql_leases import fenced, require_fence, set_expiry, take_lease
 from pipelines.ledger.sql_outbox import SqlOutbox, forget_targets, insert_messages, targets_of
 from pipelines.ledger.sql_request_locks import SqlKeyHolds
 from pipelines.models.routing import ModelRoute, from_text, to_text
+from pipelines.scheduling.shards import WHOLE, Shard
 
 _CREATE_ATTEMPTS = 5
 
@@ -231,29 +231,23 @@ class SqlLedger(SqlJobReads):
             connection.execute(delete(switches).where(switches.c.name == MODEL_ROUTES))
             connection.execute(insert(switches).values(name=MODEL_ROUTES, value=to_text(routes)))
 
-    def acquire_lease(self, owner: str, ttl_s: float) -> Lease | None:
-        """Become the Coordinator under a new fence; see `pipelines.ledger.protocol.Ledger.acquire_lease`."""
-        query = select(leases).where(leases.c.name == COORDINATOR).with_for_update()
+    def acquire_lease(self, owner: str, ttl_s: float, shard: Shard = WHOLE) -> Lease | None:
+        """Become a shard's Coordinator; see `pipelines.ledger.protocol.Ledger.acquire_lease`."""
         with self._database.writing() as connection:
-            row = connection.execute(query).one()
-            now_s = self._clock()
-            if row.expires_at_s > now_s and row.owner != owner:
-                return None
-            lease = Lease(owner=owner, fence=row.fence + 1, ttl_s=ttl_s, expires_at_s=now_s + ttl_s)
-            values = {"owner": owner, "fence": lease.fence, "expires_at_s": lease.expires_at_s}
-            connection.execute(update(leases).where(leases.c.name == COORDINATOR).values(values))
-            return lease
+            return take_lease(connection, owner, ttl_s, shard, self._clock())
 
     def heartbeat(self, lease: Lease) -> Lease:
         """Extend the lease by its ``ttl_s`` from now; raises `Fenced`."""
         extended = replace(lease, expires_at_s=self._clock() + lease.ttl_s)
-        if not self._set_expiry(lease, extended.expires_at_s):
-            raise fenced(lease)
+        with self._database.writing() as connection:
+            if not set_expiry(connection, lease, extended.expires_at_s):
+                raise fenced(lease)
         return extended
 
     def release(self, lease: Lease) -> None:
         """Let the next owner acquire at once; does nothing when the lease was lost."""
-        self._set_expiry(lease, 0.0)
+        with self._database.writing() as connection:
+            set_expiry(connection, lease, 0.0)
 
     def claim(self, lease: Lease, limit: int, economy_limit: int | None = None) -> Sequence[Job]:
         """Take queued jobs; see `pipelines.ledger.protocol.Ledger.claim`."""
@@ -266,7 +260,9 @@ class SqlLedger(SqlJobReads):
 
     def promote_economy(self, lease: Lease, now_s: float) -> int:
         """Queue urgent economy jobs as standard ones; see `pipelines.ledger.protocol.Ledger.promote_economy`."""
-        urgent = update(jobs).where(queued(), is_economy_row(), jobs.c.deadline_s <= now_s + ECONOMY_URGENT_S)
+        due_s = now_s + ECONOMY_URGENT_S
+        ours = of_shard(lease.shard)
+        urgent = update(jobs).where(queued(), is_economy_row(), jobs.c.deadline_s <= due_s, *ours)
         with self._database.writing() as connection:
             require_fence(connection, lease)
             return connection.execute(urgent.values(priority=jobs.c.priority + ECONOMY_STEP)).rowcount
@@ -300,6 +296,9 @@ class SqlLedger(SqlJobReads):
             for change in updates:
                 job_id = change.job.id
                 before = held.get(job_id)
+                if not lease.shard.owns(job_id):
+                    outcomes.append(another_shards(job_id, lease))
+                    continue
                 after = judge_write(before, change.job, change.expected_version, now_s, ours=job_id in ours)
                 outcomes.append(after)
                 if isinstance(after, LedgerError) or before is None or after.version == before.version:
@@ -319,20 +318,18 @@ class SqlLedger(SqlJobReads):
         return outcomes
 
     def record(self, lease: Lease, job: Job, name: str, detail: str = "") -> None:
-        """Enter something in a job's history; raises `Fenced` and `JobUnknown`."""
+        """Enter something in a job's history; raises as `apply`."""
         with self._database.writing() as connection:
             require_fence(connection, lease)
+            if not lease.shard.owns(job.id):
+                raise another_shards(job.id, lease)
             known_row(connection, job.tenant, job.id, lock=True)
             enter_event(connection, job.id, self._clock(), name, detail)
-
-    def _set_expiry(self, lease: Lease, expires_at_s: float) -> bool:
-        held = update(leases).where(leases.c.name == COORDINATOR, leases.c.fence == lease.fence)
-        with self._database.writing() as connection:
-            return connection.execute(held.values(expires_at_s=expires_at_s)).rowcount == 1
 
     def _all(self, lease: Lease, *conditions: ColumnElement[bool]) -> Sequence[Job]:
         with self._database.reading() as connection:
             require_fence(connection, lease)
             # One query per condition: SQLite scans the table for an alternative of two partial indexes.
-            found = [job_of(row) for some in conditions for row in connection.execute(select(jobs).where(some))]
+            ours = select(jobs).where(*of_shard(lease.shard))
+            found = [job_of(row) for some in conditions for row in connection.execute(ours.where(some))]
         return sorted(found, key=lambda job: (job.created_at_s, job.id))

@@ -50,6 +50,13 @@ class Load:
         """Audio seconds of all work."""
         return sum(each.audio_s for each in self.work)
 
+    def __add__(self, other: "Load") -> "Load":
+        """Return both together, on all devices of both."""
+        return Load(work=(*self.work, *other.work), speed=self.speed + other.speed)
+
+
+NO_LOAD = Load()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:

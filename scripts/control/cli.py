@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from scripts.control.coordinator_alone import measure
+from scripts.control.coordinator_alone import measure, measure_shards
 from scripts.control.figures import Figures, Tallies, table
 from scripts.control.load import Client
 from scripts.throughput.cli import SAMPLES, WORK
@@ -50,9 +50,10 @@ def main() -> None:
     add("--replicas", type=int, default=1, help="Transcribers (%(default)s)")
     add("--devices", type=int, default=1, help="that each Transcriber pretends to have (%(default)s)")
     add("--speed", type=float, default=0.0, help="of a device, audio seconds a second; 0: at once (%(default)s)")
+    add("--shards", type=int, nargs="+", default=[1], help="Coordinators, with PostgreSQL (%(default)s)")
     add("--stand-in", action="store_true", help="cut recordings by their length alone, and store no samples")
     add("--cores", type=int, default=os.cpu_count(), help="that the cluster counts on (%(default)s)")
-    add("--alone", action="store_true", help="only the Coordinator, in this process, without Ray; takes a second")
+    add("--alone", action="store_true", help="only the Coordinators, without Ray, with --jobs for each; takes a second")
     add("--rounds", type=int, default=1, help="of everything (%(default)s)")
     add("--against", type=Path, help="another checkout, measured in turn with this one")
     add("--work", type=Path, default=WORK, help="recordings (%(default)s)")
@@ -60,19 +61,27 @@ def main() -> None:
     options = parser.parse_args()
     if options.stand_in and "batch" in options.way:
         parser.error("--stand-in knows a recording's length by its bytes, which those of a batch have elsewhere")
+    if max(options.shards) > 1 and "sqlite" in options.ledger:
+        parser.error("--shards above 1 needs --ledger postgresql")
     if options.alone:
-        for shape, ledger in itertools.product(options.shape, options.ledger):
+        for shape, ledger, n_shards in itertools.product(options.shape, options.ledger, options.shards):
             with ledgers([ledger]) as urls:
-                print(f"{shape}, {ledger}: {measure(options.jobs, CHUNKS[shape], ledger_url=urls(ledger))}", flush=True)
+                url, n_chunks = urls(ledger), CHUNKS[shape]
+                if n_shards == 1:
+                    found = [measure(options.jobs, n_chunks, ledger_url=url)]
+                else:
+                    found = measure_shards(n_shards, options.jobs, n_chunks, ledger_url=url)
+                for index, alone in enumerate(found):
+                    print(f"{shape}, {ledger}, shard {index} of {n_shards}: {alone}", flush=True)
         return
     trees = [ROOT, *([options.against.resolve()] if options.against else [])]
     measured: list[Figures] = []
     with ledgers(options.ledger) as urls:
-        loads = list(itertools.product(options.shape, options.way, options.ledger))
+        loads = list(itertools.product(options.shape, options.way, options.ledger, options.shards))
         for number in range(options.rounds):
-            for shape, way, ledger in loads:
+            for shape, way, ledger, n_shards in loads:
                 for tree in trees if number % 2 == 0 else reversed(trees):
-                    one = run(tree, shape, way, ledger, urls(ledger), number, options)
+                    one = run(tree, shape, way, ledger, urls(ledger), number, n_shards, options)
                     measured.append(one)
                     print(f"{one.label}: {one.n_jobs} jobs in {one.wall_s:.1f} s", flush=True)
     measured.sort(key=lambda one: [str(one.tree) == name for name in map(name_of, reversed(trees))])
@@ -99,12 +108,19 @@ def ledgers(kinds: list[str]):
 
 
 def run(
-    tree: Path, shape: str, way: str, ledger: str, ledger_url: str, number: int, options: argparse.Namespace
+    tree: Path,
+    shape: str,
+    way: str,
+    ledger: str,
+    ledger_url: str,
+    number: int,
+    n_shards: int,
+    options: argparse.Namespace,
 ) -> Figures:
     """Measure one load on a cluster of its own, whose code is that of ``tree``."""
     recordings = [Path(one.path) for one in make_mix(SHAPES[shape], options.work, SAMPLES)]
     paths = [recordings[place % len(recordings)] for place in range(options.jobs)]
-    with cluster(tree, ledger_url, options) as own:
+    with cluster(tree, ledger_url, n_shards, options) as own:
         client = Client(url=own.url)
         send = client.upload if way == "upload" else client.submit_batch
         asyncio.run(send(paths[:_WARM_UP_JOBS]))
@@ -124,6 +140,7 @@ def run(
             way=way,
             ledger=ledger,
             number=number,
+            n_shards=n_shards,
             jobs=jobs,
             work=work.usage,
             idle=idle.usage,
@@ -134,7 +151,7 @@ def run(
 
 
 @contextlib.contextmanager
-def cluster(tree: Path, ledger_url: str, options: argparse.Namespace) -> Iterator[OwnCluster]:
+def cluster(tree: Path, ledger_url: str, n_shards: int, options: argparse.Namespace) -> Iterator[OwnCluster]:
     """Run a cluster of the code in ``tree``, with an engine that answers at once."""
     with tempfile.TemporaryDirectory(prefix="meetmemo-instant-") as folder:
         model = Path(folder)
@@ -158,6 +175,7 @@ def cluster(tree: Path, ledger_url: str, options: argparse.Namespace) -> Iterato
                 DEVICES: str(options.devices),
                 SPEED: str(options.speed),
                 **({STAND_IN: "1"} if options.stand_in else {}),
+                **({"MEETMEMO_COORDINATOR__SHARDS": str(n_shards)} if n_shards > 1 else {}),
                 **({"MEETMEMO_LEDGER_URL": ledger_url} if ledger_url else {}),
             },
             folder=tree,

@@ -5,14 +5,18 @@ Ray's and Serve's messages are not among it: `scripts/bench-control` without ``-
 
 import asyncio
 import contextlib
+import itertools
+import multiprocessing
 import os
 import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +36,7 @@ from pipelines.ledger.database import Database
 from pipelines.ledger.open import open_ledger
 from pipelines.ledger.protocol import Ledger
 from pipelines.models.profile import ModelProfile
+from pipelines.scheduling.shards import WHOLE, Shard
 from pipelines.scheduling.work_item import WorkItem
 from pipelines.storage.folder import LocalStore
 from pipelines.storage.layout import JobKeys
@@ -186,13 +191,56 @@ def counting() -> Iterator[Counter[str]]:
             back()
 
 
-def measure(n_jobs: int, n_chunks: int, *, ledger_url: str = "", max_live_jobs: int = 64) -> Alone:
-    """Run so many jobs, all of them queued before; the ledger is SQLite where no URL is given."""
+def measure(
+    n_jobs: int,
+    n_chunks: int,
+    *,
+    ledger_url: str = "",
+    max_live_jobs: int = 64,
+    shard: Shard = WHOLE,
+    start: Callable[[], object] = lambda: None,
+) -> Alone:
+    """Run so many jobs of a shard, all of them queued before; the ledger is SQLite where no URL is given.
+
+    ``start`` blocks until the other shards' jobs are queued, too.
+    """
     with tempfile.TemporaryDirectory(prefix="meetmemo-alone-") as folder, quiet_logs():
-        return asyncio.run(_measure(Path(folder), n_jobs, n_chunks, ledger_url, max_live_jobs))
+        return asyncio.run(_measure(Path(folder), n_jobs, n_chunks, ledger_url, max_live_jobs, shard, start))
 
 
-async def _measure(folder: Path, n_jobs: int, n_chunks: int, ledger_url: str, max_live_jobs: int) -> Alone:
+def measure_shards(n_shards: int, n_jobs: int, n_chunks: int, *, ledger_url: str) -> list[Alone]:
+    """Run so many jobs of each shard at once, every shard in a process of its own, over one ledger."""
+    open_ledger(ledger_url).close()
+    spawn = multiprocessing.get_context("spawn")
+    ready = spawn.Barrier(n_shards)
+    with ProcessPoolExecutor(n_shards, mp_context=spawn, initializer=_keep_start, initargs=(ready,)) as pool:
+        shards = [Shard(index, n_shards) for index in range(n_shards)]
+        measuring = [
+            pool.submit(_measure_one, n_jobs, n_chunks, ledger_url=ledger_url, shard=shard) for shard in shards
+        ]
+        return [one.result() for one in measuring]
+
+
+_starts: list[Barrier] = []
+
+
+def _keep_start(ready: Barrier) -> None:
+    _starts.append(ready)
+
+
+def _measure_one(n_jobs: int, n_chunks: int, *, ledger_url: str, shard: Shard) -> Alone:
+    return measure(n_jobs, n_chunks, ledger_url=ledger_url, shard=shard, start=_starts[0].wait)
+
+
+async def _measure(
+    folder: Path,
+    n_jobs: int,
+    n_chunks: int,
+    ledger_url: str,
+    max_live_jobs: int,
+    shard: Shard,
+    start: Callable[[], object],
+) -> Alone:
     ledger = open_ledger(ledger_url or f"sqlite:///{folder}/ledger.db")
     store = LocalStore(folder / "store")
     parts = Parts(n_chunks)
@@ -205,7 +253,8 @@ async def _measure(folder: Path, n_jobs: int, n_chunks: int, ledger_url: str, ma
         minutes_writer=parts,
         count_replicas=lambda: {MODEL: 1},
         options=CoordinatorOptions(
-            owner="alone",
+            owner=f"alone-{shard.index}",
+            shard=shard,
             profiles={MODEL: ModelProfile()},
             max_live_jobs=max_live_jobs,
             batch_size=ROWS,
@@ -214,18 +263,20 @@ async def _measure(folder: Path, n_jobs: int, n_chunks: int, ledger_url: str, ma
     )
     await coordinator.start()  # its first housekeeping looks at everything that is there
     await coordinator.drain(begin=True)
-    for number in range(n_jobs):
-        keys = JobKeys(tenant=f"t{number % 3}", job_id=new_id())
+    ids = itertools.islice(filter(shard.owns, iter(new_id, None)), n_jobs)
+    for number, job_id in enumerate(ids):
+        keys = JobKeys(tenant=f"t{number % 3}", job_id=job_id)
         source = parts.prepare(store, keys)
         options = JobOptions(model=MODEL, language=LANGUAGE, minutes="none")
         job = Job(
             id=keys.job_id, tenant=keys.tenant, options=options, source=source, filename="a.wav", created_at_s=1.0
         )
         ledger.create(job)
+    await asyncio.to_thread(start)
     with counting() as counts:
         wall_s, loop_s, all_s = time.perf_counter(), time.thread_time(), time.process_time()
         await coordinator.drain(begin=False)
-        while not await _is_idle(coordinator, ledger, counts):  # noqa: ASYNC110 - nobody tells of the last end
+        while not await _is_idle(coordinator, ledger, counts, shard):  # noqa: ASYNC110 - nobody tells of the last end
             await asyncio.sleep(POLL_S)
         wall_s, loop_s = time.perf_counter() - wall_s, time.thread_time() - loop_s
         all_s = time.process_time() - all_s
@@ -241,9 +292,9 @@ async def _measure(folder: Path, n_jobs: int, n_chunks: int, ledger_url: str, ma
     )
 
 
-async def _is_idle(coordinator: Coordinator, ledger: Ledger, counts: Counter[str]) -> bool:
+async def _is_idle(coordinator: Coordinator, ledger: Ledger, counts: Counter[str], shard: Shard) -> bool:
     """Return whether all jobs have ended; the look into the ledger is not counted."""
     if (await coordinator.drain()).n_live_jobs:
         return False
     counts["ledger reading"] -= 1
-    return not ledger.queued_jobs()
+    return not ledger.queued_jobs(shard)

@@ -66,6 +66,7 @@ class Figures:
     audio_s: float
     wall_s: float
     peak_pss_mb: float
+    n_shards: int = 1
     work_ms: dict[str, float] = field(default_factory=dict)
     read_ms: dict[str, float] = field(default_factory=dict)
     idle_ms: dict[str, float] = field(default_factory=dict)
@@ -118,7 +119,13 @@ class Figures:
     @property
     def label(self) -> str:
         """The column of the table."""
-        return f"{self.shape}, {self.way}, {self.ledger}: {self.tree}"
+        return f"{self.load}: {self.tree}"
+
+    @property
+    def load(self) -> str:
+        """How the cluster was made busy, and by how many Coordinators its jobs were driven."""
+        shards = f", {self.n_shards} shards" if self.n_shards > 1 else ""
+        return f"{self.shape}, {self.way}, {self.ledger}{shards}"
 
     def rows(self) -> dict[str, float]:
         """Return the rows of the table by name."""
@@ -180,7 +187,7 @@ def _pairs(measured: Sequence[Figures]) -> dict[str, tuple[str, str]]:
     """Return the labels of what was measured alike in two checkouts."""
     alike: dict[str, list[str]] = {}
     for one in measured:
-        labels = alike.setdefault(f"{one.shape}, {one.way}, {one.ledger}", [])
+        labels = alike.setdefault(one.load, [])
         if one.label not in labels:
             labels.append(one.label)
     return {what: (labels[0], labels[1]) for what, labels in alike.items() if len(labels) == 2}

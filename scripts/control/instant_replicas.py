@@ -16,7 +16,7 @@ from instant_cluster import DEVICES, SPEED, STAND_IN, InstantEngine, Tally, Time
 
 from cluster.serve import coordinator, ingestion, minutes_writer, segmenter, transcriber
 from cluster.serve.engine_share import EngineShare
-from cluster.serve.replica_process import begin_process, coordinator_handle
+from cluster.serve.replica_process import begin_process
 from cluster.settings.sections import ModelSettings
 from cluster.settings.settings import Settings
 from deployments.ports import SegmentRequest
@@ -25,6 +25,11 @@ from pipelines.core import SAMPLE_RATE, BlobRef, Chunk, SourceSummary, Span, Spe
 from pipelines.scheduling.work_item import WorkItem
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.open import open_store
+
+try:
+    from cluster.serve.replica_process import work_source
+except ImportError:  # another checkout, where there is one Coordinator
+    from cluster.serve.replica_process import coordinator_handle as work_source  # type: ignore[assignment]
 
 BYTES_PER_S = 8000
 """Of the recordings that are sent: what stands in for the Segmenter knows no more of them."""
@@ -141,7 +146,7 @@ class TranscriberReplica(transcriber.TranscriberReplica):
         options: dict[str, Any] = {
             "name": model.name,
             "store": open_store(settings.store_url),
-            "source": TimedSource(coordinator_handle(), tally),
+            "source": TimedSource(work_source(), tally),
             "max_rows": share.batch_size,
             "most_rows": share.most_rows,
             "decode_slots": share.decode_slots,

@@ -12,6 +12,7 @@ from deployments.http.errors.problems import STATUS
 from deployments.http.routes.metrics import render_metrics
 from deployments.notifications.messages import EVENTS, NOT_TOLD
 from deployments.schemas.jobs import JobBody
+from deployments.shards import render_answers
 from deployments.telemetry.counters import CoordinatorMetrics
 from deployments.telemetry.gauges import Snapshot, render_snapshot
 from pipelines import errors
@@ -57,7 +58,8 @@ def metrics_page() -> str:
     return _page(
         "Metrics",
         "`/metrics` serves these in Prometheus' text format. [Operations](../operations.md) says which to watch. A "
-        "histogram has the series `_bucket`, `_sum` and `_count`.",
+        "histogram has the series `_bucket`, `_sum` and `_count`. With several shards the Coordinators' series have "
+        "a label `shard`.",
         table(
             ("metric", "kind", "labels", "meaning"),
             ((code(n), k, ", ".join(map(code, labels)), sentence(t)) for n, k, labels, t in sorted(rows)),
@@ -76,6 +78,7 @@ def _metrics() -> Iterator[tuple[str, str, tuple[str, ...], str]]:
     with patch.object(CollectorRegistry, "register", lambda self, collector: registered.append(collector)):
         CoordinatorMetrics()
         render_snapshot(Snapshot(n_parked=0))
+        render_answers({})
         render_metrics({}, (0, 0), b"", "")
     for collector in registered:
         metric = collector.describe()[0]

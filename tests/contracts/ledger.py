@@ -9,6 +9,7 @@ from tests.contracts.ledger_holds import HoldsContract
 from tests.contracts.ledger_jobs import JobsContract
 from tests.contracts.ledger_joined import JoinedRequestsContract
 from tests.contracts.ledger_outbox import OutboxContract
+from tests.contracts.ledger_shards import ShardsContract
 from tests.contracts.review import ReviewContract
 from tests.contracts.search import SearchContract
 
@@ -21,6 +22,7 @@ class LedgerContract(
     JoinedRequestsContract,
     HoldsContract,
     CoordinationContract,
+    ShardsContract,
     OutboxContract,
     CorrectionsContract,
     SearchContract,

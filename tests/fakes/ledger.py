@@ -31,6 +31,7 @@ from pipelines.ledger.protocol import (
 )
 from pipelines.ledger.rules import (
     HeldJob,
+    another_shards,
     check_limit,
     check_new,
     first_version,
@@ -45,6 +46,7 @@ from pipelines.ledger.rules import (
 )
 from pipelines.models.routing import ModelRoute
 from pipelines.scheduling.fair_share import Waiting, share_out
+from pipelines.scheduling.shards import WHOLE, Shard
 from tests.fakes.corrections import MemoryCorrections
 from tests.fakes.keeping import MemoryAudit, MemoryHolds, MemoryReceipts
 from tests.fakes.outbox import MemoryOutbox
@@ -80,7 +82,8 @@ class MemoryLedger:
         self._n_requests: dict[str, int] = {}
         self._promoted: set[str] = set()
         self._events: dict[str, list[JobEvent]] = {}
-        self._lease = Lease(owner="", fence=0, ttl_s=0.0, expires_at_s=0.0)
+        self._leases: dict[Shard, Lease] = {}
+        self._n_fences = 0
         self._drain_mode = DrainMode.OFF
         self._costs: list[JobCost] = []
         self._identity = new_id()
@@ -199,10 +202,10 @@ class MemoryLedger:
         """Count several tenants' jobs by state; see `pipelines.ledger.protocol.Ledger.counts_by_tenant`."""
         return {tenant: self.counts(tenant) for tenant in tenants}
 
-    def queued_jobs(self) -> tuple[QueuedJobs, ...]:
+    def queued_jobs(self, shard: Shard = WHOLE) -> tuple[QueuedJobs, ...]:
         """Count waiting jobs; see `pipelines.ledger.protocol.Ledger.queued_jobs`."""
         groups: dict[tuple[str, str], list[Job]] = {}
-        for job in self._matching(lambda job: job.state is JobState.QUEUED):
+        for job in self._matching(lambda job: job.state is JobState.QUEUED and shard.owns(job.id)):
             groups.setdefault((job.tenant, job.options.model), []).append(job)
         return tuple(
             QueuedJobs(
@@ -313,26 +316,32 @@ class MemoryLedger:
         self.check()
         self._model_routes = tuple(routes)
 
-    def acquire_lease(self, owner: str, ttl_s: float) -> Lease | None:
-        """Become the Coordinator under a new fence; see `pipelines.ledger.protocol.Ledger.acquire_lease`."""
+    def acquire_lease(self, owner: str, ttl_s: float, shard: Shard = WHOLE) -> Lease | None:
+        """Become a shard's Coordinator; see `pipelines.ledger.protocol.Ledger.acquire_lease`."""
         with self._using():
-            now_s, held = self._clock(), self._lease
-            if held.expires_at_s > now_s and held.owner != owner:
+            now_s = self._clock()
+            others = [held for held in self._leases.values() if held.shard.overlaps(shard)]
+            if any(held.expires_at_s > now_s and held.owner != owner for held in others):
                 return None
-            self._lease = Lease(owner=owner, fence=held.fence + 1, ttl_s=ttl_s, expires_at_s=now_s + ttl_s)
-            return self._lease
+            for held in others:
+                del self._leases[held.shard]
+            self._n_fences += 1
+            lease = Lease(owner=owner, fence=self._n_fences, ttl_s=ttl_s, expires_at_s=now_s + ttl_s, shard=shard)
+            self._leases[shard] = lease
+            return lease
 
     def heartbeat(self, lease: Lease) -> Lease:
         """Extend the lease by its ``ttl_s`` from now; raises `Fenced`."""
         with self._using(lease):
-            self._lease = replace(lease, expires_at_s=self._clock() + lease.ttl_s)
-            return self._lease
+            extended = replace(lease, expires_at_s=self._clock() + lease.ttl_s)
+            self._leases[lease.shard] = extended
+            return extended
 
     def release(self, lease: Lease) -> None:
         """Let the next owner acquire at once; does nothing when the lease was lost."""
         with self._using():
-            if self._lease.fence == lease.fence:
-                self._lease = replace(self._lease, expires_at_s=0.0)
+            if self._holds(lease):
+                self._leases[lease.shard] = replace(lease, expires_at_s=0.0)
 
     def claim(self, lease: Lease, limit: int, economy_limit: int | None = None) -> Sequence[Job]:
         """Take queued jobs; see `pipelines.ledger.protocol.Ledger.claim`."""
@@ -352,6 +361,7 @@ class MemoryLedger:
             lambda job: (
                 job.state is JobState.QUEUED
                 and not job.cancel_requested
+                and lease.shard.owns(job.id)
                 and self._fences[job.id] < lease.fence
                 and self._is_economy(job) == economy
             ),
@@ -367,7 +377,12 @@ class MemoryLedger:
         """Queue urgent economy jobs as standard ones; see `pipelines.ledger.protocol.Ledger.promote_economy`."""
         with self._using(lease):
             urgent = self._matching(
-                lambda job: job.state is JobState.QUEUED and self._is_economy(job) and promoted_at_s(job) <= now_s
+                lambda job: (
+                    job.state is JobState.QUEUED
+                    and lease.shard.owns(job.id)
+                    and self._is_economy(job)
+                    and promoted_at_s(job) <= now_s
+                )
             )
             self._promoted |= {job.id for job in urgent}
             return len(urgent)
@@ -377,14 +392,16 @@ class MemoryLedger:
         with self._using(lease):
             return self._matching(
                 lambda job: (
-                    not job.state.final and (job.state is not JobState.QUEUED or self._fences[job.id] == lease.fence)
+                    lease.shard.owns(job.id)
+                    and not job.state.final
+                    and (job.state is not JobState.QUEUED or self._fences[job.id] == lease.fence)
                 )
             )
 
     def cancel_requests(self, lease: Lease) -> Sequence[Job]:
         """Return the live jobs whose owner asked to cancel; raises `Fenced`."""
         with self._using(lease):
-            return self._matching(lambda job: job.cancel_requested and not job.state.final)
+            return self._matching(lambda job: lease.shard.owns(job.id) and job.cancel_requested and not job.state.final)
 
     def apply(self, lease: Lease, job: Job, expected_version: int, messages: Sequence[Message] = ()) -> Job:
         """Replace the job; see `pipelines.ledger.protocol.Ledger.apply`."""
@@ -401,6 +418,8 @@ class MemoryLedger:
 
     def _update(self, lease: Lease, update: JobUpdate) -> Job | LedgerError:
         before = self._jobs.get(update.job.id)
+        if not lease.shard.owns(update.job.id):
+            return another_shards(update.job.id, lease)
         outcome = self._apply(lease, update.job, update.expected_version)
         if isinstance(outcome, Job) and before is not None and outcome.version > before.version:
             self.outbox.insert(update.messages)
@@ -409,17 +428,23 @@ class MemoryLedger:
         return outcome
 
     def record(self, lease: Lease, job: Job, name: str, detail: str = "") -> None:
-        """Enter something in a job's history; raises `Fenced` and `JobUnknown`."""
+        """Enter something in a job's history; raises as `apply`."""
         with self._using(lease):
+            if not lease.shard.owns(job.id):
+                raise another_shards(job.id, lease)
             self._enter(self.get(job.tenant, job.id).id, name, detail)
 
     @contextmanager
     def _using(self, lease: Lease | None = None) -> Iterator[None]:
         with self._lock:
             self.check()
-            if lease is not None and lease.fence != self._lease.fence:
+            if lease is not None and not self._holds(lease):
                 raise Fenced(f"fence {lease.fence} of {lease.owner} is not the newest")
             yield
+
+    def _holds(self, lease: Lease) -> bool:
+        held = self._leases.get(lease.shard)
+        return held is not None and held.fence == lease.fence
 
     def _matching(
         self,

@@ -52,8 +52,8 @@ CHECKED = (
 class HastyCoordinator(BusyCoordinator):
     """Lets every job that comes fail at once, so that those who wait for it are answered."""
 
-    async def wake(self, n_arrived: int = 0) -> None:
-        await super().wake(n_arrived)
+    async def wake(self, n_arrived: int = 0, *, counts: bool = True) -> None:
+        await super().wake(n_arrived, counts=counts)
         for job in list(self.ledger.jobs.values()):  # type: ignore[attr-defined]  # the ledger in memory
             if job.state is JobState.QUEUED:
                 ended = replace(job, state=JobState.FAILED, reason=Reason.CORRUPT_AUDIO, version=job.version + 1)

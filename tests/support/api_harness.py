@@ -22,7 +22,7 @@ from pipelines.jobs.events import Event
 from pipelines.jobs.job import Job
 from pipelines.jobs.state_machine import transition
 from pipelines.ledger.protocol import Ledger
-from pipelines.scheduling.estimate import Estimate
+from pipelines.scheduling.estimate import NO_LOAD, Estimate, Load
 
 MODELS = ("mini-en", "base")
 
@@ -66,7 +66,7 @@ class SteeredCoordinator:
             speed=2.0,
         )
 
-    async def wake(self, n_arrived: int = 0) -> None:
+    async def wake(self, n_arrived: int = 0, *, counts: bool = True) -> None:
         self._answer()
         self.n_wakes += 1
         self.n_arrived += n_arrived
@@ -103,7 +103,13 @@ class SteeredCoordinator:
         self._answer()
         return self.told_capacity
 
-    async def estimate(self, *, tenant: str, model: str, audio_s: float, economy: bool) -> Estimate:
+    async def load(self) -> Load:
+        self._answer()
+        return NO_LOAD
+
+    async def estimate(
+        self, *, tenant: str, model: str, audio_s: float, economy: bool, elsewhere: Load = NO_LOAD
+    ) -> Estimate:
         self._answer()
         self.asked_estimates.append((tenant, model, audio_s, economy))
         factor = 10.0 if economy else 1.0

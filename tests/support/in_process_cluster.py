@@ -7,7 +7,7 @@ transcript, a chunk transcribed twice a doubled one.
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -40,6 +40,7 @@ from pipelines.ledger.protocol import Ledger
 from pipelines.minutes.extractive.writer import ExtractiveWriter
 from pipelines.models.profile import ModelProfile
 from pipelines.notes import Note
+from pipelines.scheduling.shards import WHOLE, Shard
 from pipelines.speakers.voices import Diarization
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.protocol import BlobStore
@@ -165,6 +166,8 @@ class InProcessCluster:
         stand_in: FakeEngine | None = None,
         housekeeping_interval_s: float = 3600.0,
         voices_timeout_s: float = 60.0,
+        shard: Shard = WHOLE,
+        wake_others: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """``stand_in`` adds a second model, `STAND_IN`, with this engine."""
         self.ledger = ledger
@@ -187,6 +190,7 @@ class InProcessCluster:
             segmenter=segmenter or self.segmenter,
             storage_retry=storage_retry,
             batches=batches,
+            wake_others=wake_others,
             transcribers={MODEL: transcriber or self, **others},
             diarizer=diarizer or self.diarizer,
             minutes_writer=minutes_writer
@@ -194,6 +198,7 @@ class InProcessCluster:
             count_replicas=lambda: {MODEL: n_transcribers},
             options=CoordinatorOptions(
                 owner=owner,
+                shard=shard,
                 profiles={MODEL: ModelProfile(languages=languages)},
                 weights={MODEL: weights},
                 batch_size=4,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cluster.serve.deployment_versions import Changes, check_change, plan_of
+from cluster.serve.deployment_versions import Changes, check_change, is_coordinator, plan_of
 from cluster.serve.engine_share import EngineShare, share_of
 from cluster.settings.settings import Settings
 from pipelines.errors import ConfigurationError
@@ -100,6 +100,28 @@ def test_a_setting_nobody_thought_of_replaces() -> None:
         "Transcriber-base",
         "Transcriber-turbo",
     )
+
+
+def test_another_number_of_shards_replaces_who_reckons_with_it() -> None:
+    """Coordinators come and go with it, models stay loaded: a pull names its shard."""
+    postgres = {"ledger_url": "postgresql+psycopg://u@h/d"}
+    plans = [
+        plan_of(settings, shares(settings))
+        for settings in (settings_with(**postgres, coordinator={"shards": n}) for n in (1, 3, 2))
+    ]
+    assert set(filter(is_coordinator, plans[1].versions)) == {"Coordinator", "Coordinator-1", "Coordinator-2"}
+    more, fewer = Changes.between(*plans[:2]), Changes.between(*plans[1:])
+    assert (more.added, more.removed) == (("Coordinator-1", "Coordinator-2"), ())
+    assert set(more.replaced) == {"Coordinator", "Ingestion", "MinutesWriter"}
+    assert (fewer.added, fewer.removed) == ((), ("Coordinator-2",))
+    assert set(fewer.replaced) == {"Coordinator", "Coordinator-1", "Ingestion", "MinutesWriter"}
+
+
+def test_shards_divide_the_live_jobs() -> None:
+    """Each of them has its part of the bound, rounded up."""
+    settings = settings_with(ledger_url="postgresql+psycopg://u@h/d", coordinator={"shards": 3, "max_live_jobs": 100})
+    tunings = plan_of(settings, shares(settings)).tunings
+    assert [tunings[name]["max_live_jobs"] for name in ("Coordinator", "Coordinator-1", "Coordinator-2")] == [34] * 3
 
 
 def test_whether_voices_are_told_apart_is_ingestions_alone() -> None:

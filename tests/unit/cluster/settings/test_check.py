@@ -54,6 +54,8 @@ def test_each_fault_has_its_line(tmp_path: Path) -> None:
     [
         ("http:\n  host: 0.0.0.0\n", [(2, "")]),  # together with auth.mode: the message names http.host
         ("default_model: none\n", [(1, "")]),
+        ("coordinator:\n  lease_s: 9\n  shards: 2\n", [(3, "")]),  # together with SQLite: the message names it
+        ("coordinator:\n  shards: 0\n", [(2, "coordinator.shards")]),
         ("http:\n  port: 1\nlog:\n  level: info\nhttp:\n  port: 2\n", [(5, "http"), (6, "http.port")]),
         ("deepseek_api_key: sk\n", [(1, "deepseek_api_key")]),
         ("- a\n- b\n", [(1, "")]),

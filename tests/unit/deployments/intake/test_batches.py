@@ -22,11 +22,13 @@ from deployments.retention.housekeeping import DAY_S, Retention, enforce_retenti
 from deployments.schemas.batches import ManifestEntry
 from deployments.sources.limits import SourceLimits
 from pipelines.errors import ConfigurationError, CorruptAudio, IllegalTransition
+from pipelines.ids import new_id
 from pipelines.jobs.batch import BatchState, Probe, moved
 from pipelines.jobs.job import JobState
 from pipelines.jobs.prices import Prices
 from pipelines.ledger.open import open_ledger
 from pipelines.ledger.sql_batches import SqlBatches
+from pipelines.scheduling.shards import Shard
 from pipelines.storage.layout import JobKeys
 from tests.fakes.store import MemoryStore
 from tests.support.api_harness import api_config
@@ -388,6 +390,22 @@ async def test_ten_thousand_entries_are_accepted_in_seconds(office):
     assert office.book.create_jobs(lease, 64, iter(f"job{n:05}" for n in range(1000)).__next__) == 64
     assert office.book.create_jobs(lease, 64, iter(()).__next__) == 0
     assert office.cluster.ledger.counts("default")[JobState.QUEUED] == 64
+
+
+async def test_a_batch_is_fed_by_the_shard_that_owns_it(office):
+    """Of two shards each makes the jobs of its own batches, whichever shard these jobs then belong to."""
+    for n in range(6):
+        entry = json.dumps({"source": f"https://a.example/{n}.wav"})
+        ndjson = {"content-type": "application/x-ndjson"}
+        assert (await office.http.post("/v1/batches", content=entry, headers=ndjson)).status_code == 202
+    ids = [batch.id for batch in office.book.list("default", 10)]
+    for index in range(2):
+        shard = Shard(index, 2)
+        lease = office.cluster.ledger.acquire_lease(f"owner-{index}", 60.0, shard)
+        n_mine = sum(map(shard.owns, ids))
+        assert office.book.create_jobs(lease, 64, new_id) == n_mine
+        assert office.book.create_jobs(lease, 64, new_id) == 0
+    assert office.cluster.ledger.counts("default")[JobState.QUEUED] == 6
 
 
 async def test_a_folder_is_uploaded(office, tmp_path):

@@ -19,6 +19,7 @@ from pipelines.ledger import database, migrations
 from pipelines.ledger.job_filter import JobFilter
 from pipelines.ledger.open import open_ledger
 from pipelines.ledger.schema import SCHEMA_REVISION, is_ours, metadata
+from pipelines.scheduling.shards import WHOLE, Shard
 from tests.contracts.keeping import BatchHoldsContract
 from tests.contracts.ledger import LedgerContract, make_job
 from tests.contracts.review import BatchReviewContract
@@ -232,6 +233,23 @@ def test_migrations_give_the_tables(ledger, path):
     engine.dispose()
 
 
+def test_jobs_from_before_get_their_bucket(path, ledger):
+    """Jobs that wait when the ledger is upgraded are found by the shard that they belong to."""
+    ids = [f"j{number}" for number in range(20)]
+    for job_id in ids:
+        ledger.create(make_job(job_id))
+    ledger.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("ALTER TABLE jobs DROP COLUMN bucket")
+        connection.execute("UPDATE alembic_version SET version_num = '0015'")
+    connection.close()
+    ledger.migrate()
+    leases = [ledger.acquire_lease(f"owner-{index}", 30.0, Shard(index, 3)) for index in range(3)]
+    claimed = [[job.id for job in ledger.claim(lease, 100)] for lease in leases]
+    assert sorted(job_id for some in claimed for job_id in some) == sorted(ids)
+    assert all(lease.shard.owns(job_id) for lease, some in zip(leases, claimed, strict=True) for job_id in some)
+
+
 def test_schema_revision_is_the_last_migration():
     """The program knows the name of the newest migration, and there is one line of them."""
     config = Config()
@@ -267,10 +285,11 @@ def plans():
     ],
     ids=["list", "list_all", "external_id", "counts", "claim", "cancel_requests", "live"],
 )
-def test_queries_use_indexes(ledger, plans, index, ask):
-    """What is asked all the time reads the index made for it, in its order."""
+@pytest.mark.parametrize("shard", [WHOLE, Shard(0, 2)], ids=["whole", "shard"])
+def test_queries_use_indexes(ledger, plans, index, ask, shard):
+    """What is asked all the time reads the index made for it, in its order, for one of several shards too."""
     ledger.create(make_job("waiting"))
-    lease = ledger.acquire_lease("coordinator", 30.0)
+    lease = ledger.acquire_lease("coordinator", 30.0, shard)
     plans.clear()
     ask(ledger, lease)
     found = [plan for plan in plans if f"INDEX {index}" in plan]
