@@ -10,9 +10,9 @@ import time
 import structlog
 
 from deployments.artifacts import job_data, quarantine
+from deployments.artifacts.masked_copy import keep_masked_copy
 from deployments.coordinator.item_commands import CountLanguage, HandBack, PostponeItem, QuarantineChunk, RetryItem
 from deployments.coordinator.job_runner import JobRunner, Steps, last_line
-from deployments.coordinator.masked_copy import keep_masked_copy
 from deployments.coordinator.segment_stream import spans_of
 from deployments.ports import MinutesRequest, SegmentRequest
 from deployments.telemetry.reports import SegmentReport

@@ -19,9 +19,8 @@ from deployments.telemetry.reports import SegmentReport, SpanTiming
 from deployments.workers.scratch import scratch_folder, sweep_scratch
 from deployments.workers.stopwatch import Stopwatch
 from pipelines.audio.formats import MAX_CHANNELS
-from pipelines.audio.muting import muted
 from pipelines.audio.pcm import Pcm
-from pipelines.audio.playback import PlaybackCopy
+from pipelines.audio.playback import PlaybackCopy, muted
 from pipelines.audio.sandbox import Decoder, Decoding, DecodingHere
 from pipelines.audio.segmentation import SegmentationOptions, SpanDraft, split_audio
 from pipelines.audio.sound import sound_notes

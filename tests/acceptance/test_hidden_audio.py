@@ -11,8 +11,7 @@ import pytest
 
 from pipelines.audio.decode import decode_audio
 from pipelines.audio.formats import MaskSound
-from pipelines.audio.muting import muted
-from pipelines.audio.playback import PlaybackCopy
+from pipelines.audio.playback import PlaybackCopy, muted
 from pipelines.core import Transcript
 from pipelines.text.redaction import MaskKind, mask_transcript
 from pipelines.transcript.masked_audio import masked_audio

@@ -17,8 +17,7 @@ from deployments.artifacts.search_indexer import SearchIndexer
 from deployments.ports import MaskedCopyRequest
 from deployments.tenant.transcript_versions import TranscriptVersions
 from deployments.workers.scratch import scratch_folder
-from pipelines.audio.muting import muted
-from pipelines.audio.playback import PlaybackCopy, samples_between
+from pipelines.audio.playback import PlaybackCopy, muted, samples_between
 from pipelines.codec import decode
 from pipelines.core import SAMPLE_RATE, ChunkResult
 from pipelines.errors import ReplicaLost

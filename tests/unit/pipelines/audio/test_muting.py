@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.audio.muting import TONE_HZ, TONE_PEAK, muted
-from pipelines.audio.playback import PlaybackCopy, samples_between
+from pipelines.audio.playback import TONE_HZ, TONE_PEAK, PlaybackCopy, muted, samples_between
 from pipelines.core import SAMPLE_RATE
 
 SECONDS = 3
