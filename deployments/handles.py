@@ -20,6 +20,7 @@ from deployments.ports import (
     DrainStatus,
     EnrolmentRequest,
     JobView,
+    MaskedCopyRequest,
     MinutesRequest,
     Outcome,
     SealedVoice,
@@ -188,6 +189,11 @@ class SegmenterHandle:
         if isinstance(found, MeetMemoError):
             raise found
         return found
+
+    async def keep_masked(self, request: MaskedCopyRequest) -> None:
+        failed: MeetMemoError | None = await _answer(self._calls.keep_masked.remote(request))
+        if failed is not None:
+            raise failed
 
     async def segment(self, request: SegmentRequest) -> AsyncIterator[BlobRef | Span | SourceSummary | SegmentReport]:
         if _is_quickly_cut(request):

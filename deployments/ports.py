@@ -11,6 +11,7 @@ from pathlib import PurePath
 from typing import Protocol, TypeVar
 
 from deployments.telemetry.reports import BatchReport, SegmentReport, WritingReport
+from pipelines.audio.formats import MaskSound
 from pipelines.core import BlobRef, LanguagePassage, ModelInfo, SourceSummary, Span
 from pipelines.jobs.batch import Probe
 from pipelines.jobs.events import MinutesFollowed, ResultsStored
@@ -227,6 +228,21 @@ class SegmentRequest:
     attempt: int = 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class MaskedCopyRequest:
+    """The playback copy to make of a source that is stored, without what `JobKeys.masked_audio` says.
+
+    ``split_channels`` and ``track`` are those that it was split by.
+    """
+
+    tenant: str
+    job_id: str
+    split_channels: bool
+    sound: MaskSound
+    track: str | None = None
+    traceparent: str = ""
+
+
 class SegmenterPort(Protocol):
     """The Segmenters as the Coordinator calls them."""
 
@@ -235,6 +251,12 @@ class SegmenterPort(Protocol):
 
         A source given by URL is fetched and named first. Figures are missing where an earlier call did the work.
         Raises `InputError`.
+        """
+
+    async def keep_masked(self, request: MaskedCopyRequest) -> None:
+        """Store the playback copy of a source without what must not be heard; may be repeated.
+
+        Raises `InputError`, `BlobMissing` without the source, `StoreUnavailable` and `ReplicaLost`.
         """
 
     async def probe(self, tenant: str, url: str) -> Probe:

@@ -12,6 +12,9 @@
     │   ├── InvalidRequest        invalid_request
     │   ├── Unauthenticated       unauthenticated
     │   ├── Forbidden             forbidden
+    │   ├── SignInFailed          sign_in_failed
+    │   ├── SignInRefused         sign_in_refused
+    │   ├── ProviderUnavailable   provider_unavailable
     │   ├── CrossSite             cross_site
     │   ├── Misdirected           misdirected
     │   ├── UnsupportedMediaType  unsupported_media_type
@@ -50,7 +53,8 @@
     │   ├── Fenced                fenced
     │   ├── VersionConflict       version_conflict
     │   ├── IdempotencyConflict   idempotency_conflict
-    │   └── ExternalIdConflict    external_id_conflict
+    │   ├── ExternalIdConflict    external_id_conflict
+    │   └── OnHold                legal_hold
     ├── IllegalTransition         illegal_transition
     ├── Overloaded                overloaded
     ├── MinutesError              minutes_failed
@@ -94,6 +98,7 @@ class Reason(StrEnum):
     VERSION_CONFLICT = "version_conflict"
     IDEMPOTENCY_CONFLICT = "idempotency_conflict"
     EXTERNAL_ID_CONFLICT = "external_id_conflict"
+    LEGAL_HOLD = "legal_hold"
     ILLEGAL_TRANSITION = "illegal_transition"
     OVERLOADED = "overloaded"
     MINUTES_FAILED = "minutes_failed"
@@ -101,6 +106,9 @@ class Reason(StrEnum):
     INVALID_REQUEST = "invalid_request"
     UNAUTHENTICATED = "unauthenticated"
     FORBIDDEN = "forbidden"
+    SIGN_IN_FAILED = "sign_in_failed"
+    SIGN_IN_REFUSED = "sign_in_refused"
+    PROVIDER_UNAVAILABLE = "provider_unavailable"
     CROSS_SITE = "cross_site"
     MISDIRECTED = "misdirected"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
@@ -177,6 +185,18 @@ class Forbidden(RequestError, reason=Reason.FORBIDDEN):
     def __init__(self, message: str, scope: str = "") -> None:
         super().__init__(message, scope)
         self.scope = scope
+
+
+class SignInFailed(RequestError, reason=Reason.SIGN_IN_FAILED):
+    """A sign-in cannot be completed: it is too old, was begun elsewhere, or the provider's answer does not hold."""
+
+
+class SignInRefused(RequestError, reason=Reason.SIGN_IN_REFUSED):
+    """The provider knows the person, but nothing here is for them."""
+
+
+class ProviderUnavailable(RequestError, reason=Reason.PROVIDER_UNAVAILABLE):
+    """The identity provider cannot be reached, or does not answer as one; signing in may work later."""
 
 
 class CrossSite(RequestError, reason=Reason.CROSS_SITE):
@@ -341,6 +361,14 @@ class IdempotencyConflict(LedgerError, reason=Reason.IDEMPOTENCY_CONFLICT):
 
 class ExternalIdConflict(LedgerError, reason=Reason.EXTERNAL_ID_CONFLICT):
     """The external id belongs to a job of another recording."""
+
+
+class OnHold(LedgerError, reason=Reason.LEGAL_HOLD):
+    """A legal hold keeps what was to be deleted; ``hold_id`` names it."""
+
+    def __init__(self, message: str, hold_id: str = "") -> None:
+        super().__init__(message, hold_id)
+        self.hold_id = hold_id
 
 
 class IllegalTransition(MeetMemoError, reason=Reason.ILLEGAL_TRANSITION):

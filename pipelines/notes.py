@@ -29,6 +29,7 @@ class NoteCode(StrEnum):
     TRACK_SILENT = "track_silent"
     TRACK_UNDECODABLE = "track_undecodable"
     SPEAKERS_MISSING = "speakers_missing"
+    NAMES_NOT_HIDDEN = "names_not_hidden"
     UNPRINTABLE_CHARACTERS = "unprintable_characters"
     TRANSLATED = "translated"
     TRANSLATION_INCOMPLETE = "translation_incomplete"
@@ -81,6 +82,10 @@ WORDINGS: Mapping[NoteCode, Wording] = MappingProxyType(
         ),
         NoteCode.SPEAKERS_MISSING: Wording(
             "The speakers of this recording could not be told apart: {why}", "未能区分此录音的说话人：{why}"
+        ),
+        NoteCode.NAMES_NOT_HIDDEN: Wording(
+            "Names of people and places are not found in this language and were not masked: {languages}.",
+            "无法识别该语言中的人名和地名，未作隐藏：{languages}。",
         ),
         NoteCode.UNPRINTABLE_CHARACTERS: Wording(
             "minutes.pdf has no font for {n_characters} of its characters ({characters}) and shows them as �; "

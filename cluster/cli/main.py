@@ -23,6 +23,11 @@ from cluster.cli.canary import add_canary
 from cluster.cli.config import add_init, config_app
 from cluster.cli.estimate import add_estimate
 from cluster.cli.jobs import jobs_app
+from cluster.cli.keeping.audit import audit_app
+from cluster.cli.keeping.export import add_export
+from cluster.cli.keeping.holds import hold_app
+from cluster.cli.keeping.receipts import receipts_app
+from cluster.cli.keeping.retention import retention_app
 from cluster.cli.keys import keys_app
 from cluster.cli.minutes import minutes_app
 from cluster.cli.models import models_app
@@ -367,6 +372,7 @@ add_report(app, console)
 add_search(app, console)
 add_review(app, console)
 add_estimate(app, console)
+add_export(app, console)
 add_backup(app, console)
 add_canary(models, console)
 add_tune(models, console)
@@ -375,3 +381,7 @@ app.add_typer(keys_app(console), name="keys")
 app.add_typer(minutes_app(console), name="minutes")
 app.add_typer(webhooks_app(console), name="webhooks")
 app.add_typer(voices_app(console), name="voices")
+app.add_typer(audit_app(console), name="audit")
+app.add_typer(hold_app(console), name="hold")
+app.add_typer(receipts_app(console), name="receipts")
+app.add_typer(retention_app(console), name="retention")

@@ -142,6 +142,42 @@ class Client:
         """Delete a voice profile; return the receipt."""
         return await self._json("DELETE", f"/v1/voices/{quote(voice_id, safe='')}")
 
+    async def audit(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return one page of the audit log."""
+        return await self._json("GET", "/v1/audit", params=params)
+
+    async def check_audit(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return whether the audit log is whole."""
+        return await self._json("GET", "/v1/audit/check", params=params)
+
+    async def hold_job(self, job_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Place a legal hold on a job; return the hold."""
+        return await self._json("PUT", f"/v1/jobs/{quote(job_id)}/hold", json=body)
+
+    async def release_job(self, job_id: str, reason: str) -> dict[str, Any]:
+        """End a job's own legal hold; return it."""
+        return await self._json("DELETE", f"/v1/jobs/{quote(job_id)}/hold", params={"reason": reason})
+
+    async def place_hold(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Place a legal hold by batch, external id or metadata; return it."""
+        return await self._json("POST", "/v1/holds", json=body)
+
+    async def holds(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return legal holds."""
+        return await self._json("GET", "/v1/holds", params=params)
+
+    async def release_hold(self, hold_id: str, reason: str) -> dict[str, Any]:
+        """End a legal hold; return it."""
+        return await self._json("DELETE", f"/v1/holds/{quote(hold_id, safe='')}", params={"reason": reason})
+
+    async def receipts(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return one page of receipts of deletions."""
+        return await self._json("GET", "/v1/receipts", params=params)
+
+    async def receipt(self, receipt_id: str) -> dict[str, Any]:
+        """Return a receipt of a deletion."""
+        return await self._json("GET", f"/v1/receipts/{quote(receipt_id, safe='')}")
+
     async def rewrite(self, job_id: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
         """Have a job's minutes written anew with other options; return the new job."""
         return await self._json("POST", f"/v1/jobs/{quote(job_id)}/minutes", json=overrides)
@@ -227,9 +263,16 @@ class Client:
 
     async def save_result(self, url: str, path: Path) -> None:
         """Download a result to a file, whole or not at all."""
+        await self._save(path, "GET", url)
+
+    async def save_export(self, body: Mapping[str, Any], path: Path) -> None:
+        """Download an export of a person's data to a file, whole or not at all."""
+        await self._save(path, "POST", "/v1/exports", json=body)
+
+    async def _save(self, path: Path, method: str, url: str, **request: Any) -> None:
         temporary = path.with_name(path.name + ".part")
         try:
-            async with self._http.stream("GET", url) as answer:
+            async with self._http.stream(method, url, **request) as answer:
                 if answer.is_error:
                     await answer.aread()
                     raise _refusal(answer)

@@ -15,11 +15,13 @@ from cluster.wiring.logging import configure_tracing
 from cluster.wiring.minutes_writers import build_writers
 from cluster.wiring.models import model_files, profile_of
 from cluster.wiring.notifications import check_outgoing
+from cluster.wiring.receipts import receipt_key
+from cluster.wiring.sign_in import build_sign_in
 from cluster.wiring.twilio import twilio_accounts
 from cluster.wiring.voices import voice_cipher
 from deployments.telemetry import tracing
 from pipelines.errors import ConfigurationError, MeetMemoError
-from pipelines.ledger.open import connect_keys
+from pipelines.ledger.open import connect_keys, connect_sessions
 from pipelines.storage.open import open_store
 
 
@@ -60,6 +62,14 @@ def _build_door(settings: Settings) -> None:
     build_authenticator(settings, keys)
 
 
+def _build_sign_in(settings: Settings) -> None:
+    try:
+        connect_sessions(settings.ledger_url)
+    except ConfigurationError:
+        return  # told of the ledger
+    build_sign_in(settings)
+
+
 def _build_tracing(settings: Settings) -> None:
     provider = configure_tracing(settings.traces)
     if provider is not None:
@@ -74,9 +84,11 @@ _PARTS: tuple[tuple[str, Callable[[Settings], object]], ...] = (
     ("webhooks", lambda settings: check_outgoing(settings, process_environment())),
     ("twilio", twilio_accounts),
     ("auth", _build_door),
+    ("oidc", _build_sign_in),
     ("sources", lambda settings: ingestion_limits(settings.model_copy(update={"twilio": ()}))),
     ("languages", lambda settings: language_policies(settings.languages)),
     ("minutes", _build_writers),
     ("speakers", lambda settings: voice_cipher(process_environment())),
+    ("retention", lambda settings: receipt_key(process_environment())),
     ("traces", _build_tracing),
 )

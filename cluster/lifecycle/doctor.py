@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from cluster.lifecycle.haproxy import RAYS_FOLDER, SOCKET
 from cluster.lifecycle.home_lock import members
 from cluster.lifecycle.listeners import listeners
 from cluster.lifecycle.running_cluster import RunningCluster, find_running
 from cluster.settings.private_files import OTHERS, open_to_others
-from cluster.settings.settings import Settings
+from cluster.settings.settings import Settings, is_loopback
 from cluster.wiring.minutes_writers import check_language_model
 from cluster.wiring.models import real_model_hint
 from pipelines.errors import MeetMemoError
@@ -56,6 +57,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _devices()
     yield from _models(settings)
     yield _language_model(settings)
+    yield from _identity_provider(settings)
     yield _part("blob store", settings.store_url, lambda: open_store(settings.store_url).check())
     yield from _conditional_writes(settings)
     yield from _ledger(settings)
@@ -143,6 +145,34 @@ def _language_model(settings: Settings) -> Finding:
     if settings.minutes.writer == "extractive":
         return Finding(subject="language model", status="note", detail=f"{model}, for jobs that ask for it")
     return Finding(subject="language model", status="ok", detail=f"{model} writes minutes; it was not asked")
+
+
+def _identity_provider(settings: Settings) -> Iterator[Finding]:
+    """Yield whether the provider answers as the one that is configured; nothing where nobody signs in so."""
+    oidc = settings.oidc
+    if not oidc.issuer:
+        return
+    from cluster.wiring.sign_in import ask_provider, redirect_uri  # not for every command: it takes the web framework
+
+    try:
+        metadata = ask_provider(settings)
+    except MeetMemoError as error:
+        mend = "Check oidc.issuer (as the provider writes it, slash and all), its secret, and the way there from here."
+        yield Finding(subject="identity provider", status="bad", detail=f"{oidc.issuer}: {error}", mend=mend)
+        return
+    yield Finding(subject="identity provider", status="ok", detail=f"{oidc.issuer} answers; nobody was signed in")
+    if unknown := sorted(set(oidc.scopes) - set(metadata.get("scopes_supported", oidc.scopes))):
+        detail = f"the provider lists no scope {', '.join(unknown)}"
+        mend = "Ask for those that it has; the one for groups has another name at each provider."
+        yield Finding(subject="oidc.scopes", status="note", detail=detail, mend=mend)
+    plain = settings.http.public_url.startswith("http:")
+    yield _judged(
+        "sign-in",
+        f"the redirect URI is {redirect_uri(settings)}",
+        fault=plain and not is_loopback(urlsplit(settings.http.public_url).hostname or ""),
+        status="note",
+        mend="Cookies of sessions go over the network in the clear: give http.public_url as https.",
+    )
 
 
 def _part(subject: str, url: str, check: Callable[[], None]) -> Finding:

@@ -13,6 +13,7 @@ from cluster.settings.settings import Settings
 from cluster.settings.sources import DOTENV, process_environment
 from cluster.wiring.minutes_writers import check_language_model
 from cluster.wiring.notifications import check_outgoing
+from cluster.wiring.receipts import receipt_key
 from cluster.wiring.twilio import twilio_accounts
 from cluster.wiring.voices import voice_cipher
 from pipelines.errors import ConfigurationError
@@ -97,6 +98,7 @@ def check_secrets(settings: Settings) -> None:
     check_outgoing(settings, process_environment())
     twilio_accounts(settings)
     voice_cipher(process_environment())
+    receipt_key(process_environment())
 
 
 def _prepare_own_ray(settings: Settings) -> None:

@@ -25,9 +25,11 @@ from cluster.serve.deployment_versions import (
 from cluster.serve.engine_share import EngineShare
 from cluster.serve.replica_process import begin_process, coordinator_handle
 from cluster.settings.settings import Settings
+from cluster.settings.sources import process_environment
 from cluster.wiring.limits import language_policies, retention_of
 from cluster.wiring.models import model_files, profile_of
 from cluster.wiring.notifications import build_delivery_worker, build_notifications
+from cluster.wiring.receipts import receipt_key
 from deployments.coordinator.coordinator import Coordinator
 from deployments.coordinator.options import CoordinatorOptions
 from deployments.handles import DiarizerHandle, MinutesHandle, SegmenterHandle, TranscriberHandle
@@ -122,6 +124,7 @@ class CoordinatorReplica(Coordinator):
                 housekeeping_interval_s=settings.coordinator.housekeeping_s,
                 notifications=build_notifications(settings),
                 retention=retention_of(settings.retention),
+                signer=receipt_key(process_environment()),
                 languages=language_policies(settings.languages),
             ),
         )

@@ -42,6 +42,7 @@ _PRICES = ("usd_per_audio_hour", "usd_per_economy_audio_hour", "usd_per_device_h
 _NO_JOBS = (
     "http",
     "auth",
+    "oidc",
     "vocabulary",
     "languages",
     "speakers",
@@ -58,6 +59,7 @@ _NOT_READ = {
     COORDINATOR: (
         "limits",
         "auth",
+        "oidc",
         "minutes",
         "vocabulary",
         "speakers",
@@ -245,7 +247,7 @@ def _frozen(settings: Settings, not_read: tuple[str, ...]) -> dict[str, Any]:
         limits = settings.limits
         values["limits"] = {name: getattr(limits, name) for name in ("max_concurrent_uploads", "max_event_streams")}
     if "retention" in values:  # all that the endpoint asks is whether copies of recordings are kept
-        values["retention"] = settings.retention.audio_days > 0
+        values["retention"] = settings.retention.keeps_audio
     if "minutes" in values:
         values["minutes"] = {name: value for name, value in values["minutes"].items() if name not in LIVE_OF_MINUTES}
     if "models" in values:

@@ -15,6 +15,8 @@ from cluster.wiring.authentication import build_authenticator, known_hosts
 from cluster.wiring.limits import ingestion_limits
 from cluster.wiring.models import model_files, profile_of
 from cluster.wiring.notifications import can_sign, mail_domains, webhook_limits
+from cluster.wiring.receipts import receipt_key
+from cluster.wiring.sign_in import build_sign_in
 from cluster.wiring.twilio import twilio_accounts
 from cluster.wiring.voices import voice_cipher
 from deployments.handles import CoordinatorHandle, DiarizerHandle
@@ -47,6 +49,8 @@ class IngestionReplica(Ingestion):
                 keys=keys,
                 batches=SqlBatches(settings.ledger_url),
                 enrolment=DiarizerHandle(diarizer) if voice_cipher(process_environment()) else None,
+                sign_in=build_sign_in(settings),
+                signer=receipt_key(process_environment()),
             ),
             ApiConfig(
                 policy=JobPolicy(
@@ -54,7 +58,7 @@ class IngestionReplica(Ingestion):
                     default_model=settings.first_model,
                     profiles={model.name: profile_of(model_files(settings, model)) for model in settings.models},
                     llm_configured=settings.llm_configured,
-                    keeps_audio=settings.retention.audio_days > 0,
+                    keeps_audio=settings.retention.keeps_audio,
                     styles=settings.minutes.styles,
                     vocabularies=settings.vocabulary,
                     reuse=settings.reuse,

@@ -12,7 +12,7 @@ from cluster.serve.replica_process import begin_process
 from cluster.settings.settings import Settings
 from cluster.wiring.limits import decode_limits, source_limits
 from deployments.handles import BEGUN
-from deployments.ports import SegmentRequest
+from deployments.ports import MaskedCopyRequest, SegmentRequest
 from deployments.workers.bundles import bundled, merged
 from deployments.workers.segmenter import Segmenter, SegmenterOptions
 from pipelines.audio.sandbox import IsolatedDecoder
@@ -59,6 +59,15 @@ class SegmenterReplica(Segmenter):
             return await super().probe(tenant, url)
         except MeetMemoError as error:
             return error
+
+    async def keep_masked(self, request: MaskedCopyRequest) -> Any:
+        """Make the copy like `Segmenter.keep_masked`, but return the error that it raised on purpose."""
+        async with self._room:
+            try:
+                await super().keep_masked(request)
+            except MeetMemoError as error:
+                return error
+        return None
 
     async def segment(self, request: SegmentRequest) -> AsyncGenerator[Any]:
         """Yield `BEGUN`, then tuples of what `Segmenter.segment` yields, at last the error that it raised on purpose.

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -14,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from deployments.auth.roles import EVERYBODY, Role
 from pipelines.core import DOUBTFUL_BELOW
 from pipelines.errors import OptionError
 from pipelines.export.templating.tenant_styles import TenantStyle, TenantStyles, is_text
@@ -122,6 +124,67 @@ class AuthSettings(Section):
     def takes_tokens(self) -> bool:
         """Whether JSON Web Tokens open anything."""
         return self.mode in ("jwt", "both")
+
+
+class GrantSettings(Section):
+    """A role in a tenant for those who are in a group of the identity provider's."""
+
+    group: Annotated[
+        str, Field(min_length=1, description="the group as the provider names it; `*`: everybody of `domains`")
+    ]
+    tenant: TenantName = Field(description="where the role is")
+    role: Role = Field(description="what the group may do there")
+
+
+class OidcSettings(Section):
+    """Sign-in at an identity provider by OpenID Connect, for the console. Without an issuer nobody signs in so.
+
+    The client secret is in MEETMEMO_OIDC_CLIENT_SECRET, or in the file that MEETMEMO_OIDC_CLIENT_SECRET_FILE names. It
+    needs `auth.mode` and `http.public_url`, below which ``/auth/callback`` is the redirect URI.
+    """
+
+    issuer: str = Field(
+        default="", pattern=_URL_OR_NONE, description="the provider as its discovery document calls itself"
+    )
+    client_id: str = Field(default="", description="this server's name at the provider")
+    name: str = Field(default="", description="the provider's name for people; empty: the issuer's host")
+    scopes: tuple[str, ...] = Field(
+        default=("openid", "profile", "email"), description="scopes to ask for; some providers need one for groups"
+    )
+    groups_claim: Annotated[str, Field(min_length=1, description="the claim that lists a person's groups")] = "groups"
+    grants: tuple[GrantSettings, ...] = Field(
+        default=(), description="roles by group; the highest counts, and the tenant named first is where people begin"
+    )
+    domains: tuple[_HostName, ...] = Field(
+        default=(), description="domains that an account must belong to, by Google's `hd` or a verified address"
+    )
+    refusal: str = Field(
+        default="You have no role here. Ask the operator of this server for one.",
+        min_length=1,
+        max_length=500,
+        description="what people without a role read",
+    )
+    lifetime_h: Annotated[float, Field(gt=0, le=720, description="how long a session lasts, whatever its use")] = 12.0
+    idle_h: Annotated[float, Field(gt=0, le=720, description="how long one lasts without use")] = 2.0
+
+    @model_validator(mode="after")
+    def _check(self) -> "OidcSettings":
+        if not self.issuer:
+            return self
+        host = urlsplit(self.issuer).hostname or ""
+        if not self.issuer.startswith("https:") and host not in ("localhost", "127.0.0.1", "::1"):
+            raise ValueError("oidc.issuer must be an https URL: whoever answers there decides who people are")
+        if not self.client_id:
+            raise ValueError("oidc.issuer needs oidc.client_id")
+        if "openid" not in self.scopes:
+            raise ValueError("oidc.scopes must hold openid")
+        if not self.grants:
+            raise ValueError("oidc.issuer needs oidc.grants: without them nobody may do anything")
+        if any(grant.group == EVERYBODY for grant in self.grants) and not self.domains:
+            raise ValueError(
+                f"oidc.grants has a role for {EVERYBODY}, everybody whom the provider lets sign in: name oidc.domains"
+            )
+        return self
 
 
 class ModelSettings(Section):
@@ -388,14 +451,37 @@ class CoordinatorSettings(Section):
     housekeeping_s: Annotated[float, Field(ge=1, description="between two looks for leftovers")] = 3600.0
 
 
+class RetentionRuleSettings(Section):
+    """Days for jobs with certain metadata, of all tenants or one; what is left out holds as without the rule."""
+
+    metadata: dict[str, str] = Field(
+        min_length=1, description="pairs that a job must have, all of them; the value `*` is any"
+    )
+    tenant: TenantName | None = Field(default=None, description="only this tenant's jobs; empty: everybody's")
+    results_days: float | None = Field(default=None, ge=0, description="as `retention.results_days`")
+    audio_days: float | None = Field(default=None, ge=0, description="as `retention.audio_days`")
+
+
 class RetentionSettings(Section):
-    """Days that ended jobs and their results are kept; 0 is for ever. ``tenants`` overrides them by tenant."""
+    """Days that ended jobs and their results are kept; 0 is for ever. ``tenants`` overrides them by tenant.
+
+    The first of ``rules`` that takes a job goes before both. A legal hold goes before everything.
+    """
 
     results_days: Annotated[float, Field(ge=0, description="jobs that have ended, with their results")] = 0.0
     audio_days: Annotated[
         float, Field(ge=0, description="copies of recordings that jobs asked to keep; 0: none is kept")
     ] = 30.0
     tenants: dict[TenantName, Annotated[float, Field(ge=0)]] = Field(default={}, description="`results_days` by tenant")
+    rules: tuple[RetentionRuleSettings, ...] = Field(
+        default=(), description="by metadata; of several that take a job the first decides"
+    )
+    audit_days: Annotated[float, Field(ge=0, description="the audit log and receipts of deletions; 0: for ever")] = 0.0
+
+    @property
+    def keeps_audio(self) -> bool:
+        """Whether a copy of any recording is kept for a while."""
+        return self.audio_days > 0 or any(rule.audio_days for rule in self.rules)
 
 
 class WebhookSettings(Section):

@@ -24,6 +24,7 @@ from cluster.settings.sections import (
     MetricsSettings,
     MinutesSettings,
     ModelSettings,
+    OidcSettings,
     RaySettings,
     RetentionSettings,
     Section,
@@ -58,6 +59,7 @@ class Settings(Section):
     default_model: str = Field(default="", description="model of jobs that name none; empty: the first of `models`")
     http: HttpSettings = HttpSettings()
     auth: AuthSettings = AuthSettings()
+    oidc: OidcSettings = OidcSettings()
     minutes: MinutesSettings = MinutesSettings()
     limits: LimitSettings = LimitSettings()
     sources: tuple[SourceSettings, ...] = ()
@@ -151,6 +153,14 @@ class Settings(Section):
                 "auth.jwks_url needs auth.jwt_issuer and auth.jwt_audience: a provider signs the tokens of all its "
                 "applications with the same keys, and without these two every one of them would be let in"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_oidc(self) -> "Settings":
+        if self.oidc.issuer and self.auth.mode == "off":
+            raise ValueError("oidc.issuer needs auth.mode: while it is off, nobody is asked to sign in")
+        if self.oidc.issuer and not self.http.public_url:
+            raise ValueError("oidc.issuer needs http.public_url, to which the provider sends people back")
         return self
 
     @field_serializer("deepseek_api_key", when_used="always")

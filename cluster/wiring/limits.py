@@ -7,7 +7,7 @@ from cluster.settings.settings import Settings
 from cluster.settings.sources import secret_named
 from cluster.wiring.twilio import twilio_accounts
 from deployments.limits import BacklogBound, DecodeLimits, IngestionLimits, TenantLimits
-from deployments.retention.housekeeping import Retention
+from deployments.retention.rules import Retention, RetentionRule
 from deployments.sources.limits import SourceLimits
 from deployments.sources.places import SourceCredential
 from pipelines.core import MIB
@@ -62,7 +62,21 @@ def ingestion_limits(settings: Settings) -> IngestionLimits:
 
 def retention_of(settings: RetentionSettings) -> Retention:
     """Return how long what has ended is kept."""
-    return Retention(results_days=settings.results_days, audio_days=settings.audio_days, tenants=settings.tenants)
+    return Retention(
+        results_days=settings.results_days,
+        audio_days=settings.audio_days,
+        tenants=settings.tenants,
+        rules=tuple(
+            RetentionRule(
+                tenant=rule.tenant or "",
+                metadata=tuple(rule.metadata.items()),
+                results_days=rule.results_days,
+                audio_days=rule.audio_days,
+            )
+            for rule in settings.rules
+        ),
+        audit_days=settings.audit_days,
+    )
 
 
 def tenant_limits(limits: LimitSettings) -> TenantLimits:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from deployments.ports import MinutesRequest
 from pipelines.core import Minutes, Transcript
-from pipelines.export.document import Layout
+from pipelines.export.blocks import Layout
 from pipelines.export.render import minutes_notes, render
 from pipelines.export.templating.process import UNUSABLE, IsolatedTemplates
 from pipelines.export.templating.templates import Templates, values_of

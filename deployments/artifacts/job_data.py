@@ -20,10 +20,12 @@ from pipelines.speakers.voices import Diarization
 from pipelines.storage.layout import JobKeys, outcome_of
 from pipelines.storage.protocol import BlobStore
 from pipelines.text.chinese import in_script
-from pipelines.text.redaction import mask_transcript
+from pipelines.text.redaction import mask_transcript, without_names
 from pipelines.transcript.channel_names import channel_names
 from pipelines.transcript.corrections import said
 from pipelines.transcript.findings import with_findings
+from pipelines.transcript.masked_audio import masked_audio
+from pipelines.transcript.masked_results import masked_results
 from pipelines.transcript.spoken_languages import spoken_languages
 from pipelines.transcript.stitching import stitch
 from pipelines.transcript.trained_speech import training_notes
@@ -116,7 +118,12 @@ def stitch_job(
         results = {**quarantine.results_of(kept, job), **results}
         diarization = kept.diarization
     names = channel_names(job.options.speakers, summary.tracks)
-    with_words = job.options.word_timestamps or bool(job.options.matched_with)
+    people = set(names)
+    if diarization is not None and "names" in job.options.mask:
+        people |= {voice.name for voice in diarization.recognised}
+        diarization = replace(diarization, recognised=())
+    options = job.options
+    with_words = options.word_timestamps or bool(options.matched_with) or options.redacts_copy
     transcript = stitch(
         spans,
         results,
@@ -138,11 +145,18 @@ def stitch_job(
     if job.options.zh_script:
         transcript = in_script(transcript, job.options.zh_script)
     transcript = with_terms(transcript, job.options.matched_with)
+    if options.redacts_copy:
+        hidden = masked_audio(
+            transcript, options.mask, regions=options.mask_regions, names=people, timed=options.task == "transcribe"
+        )
+        store.put(keys.masked_audio, encode(hidden))
+    if unhidden := without_names(transcript, options.mask):
+        notes.append(Note(code=NoteCode.NAMES_NOT_HIDDEN, values={"languages": ", ".join(unhidden)}))
     if not job.options.word_timestamps:
         transcript = replace(transcript, segments=tuple(replace(each, words=()) for each in transcript.segments))
-    transcript = mask_transcript(transcript, job.options.mask)
+    transcript = mask_transcript(transcript, options.mask, regions=options.mask_regions, names=people)
     if diarization is not None and not diarization.missing:
-        transcript = with_names(transcript)
+        transcript = with_names(transcript, infer="names" not in options.mask)
     unlike = training_notes(results.values(), model.name, min_avg_logprob)
     transcript = replace(with_findings(transcript, (*unlike, *notes)), tracks=summary.tracks)
     failed = quarantine.failed_in(results)
@@ -150,7 +164,9 @@ def stitch_job(
         kept = quarantine.Kept(
             summary=summary,
             spans=spans,
-            results=tuple(results.values()),
+            results=masked_results(
+                spans, tuple(results.values()), options.mask, regions=options.mask_regions, names=people
+            ),
             votes=tuple(votes.values()),
             diarization=diarization,
         )
@@ -189,9 +205,9 @@ def clean_up(store: BlobStore, job: Job) -> None:
         store.delete_prefix(JobKeys(tenant=job.tenant, job_id=job.replay_of).quarantine)
     if job.state is JobState.CANCELLED:
         store.delete_prefix(keys.quarantine)
+    store.delete(keys.source)  # before the audio: who makes it looks whether the source is still there
     if job.state is not JobState.SUCCEEDED:
         store.delete_prefix(keys.audio)
-    store.delete(keys.source)
     store.delete_prefix(keys.work)
 
 

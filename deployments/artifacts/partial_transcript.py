@@ -7,6 +7,7 @@ from pipelines.errors import BlobMissing
 from pipelines.jobs.job import Job
 from pipelines.storage.layout import JobKeys, outcome_of
 from pipelines.storage.protocol import BlobStore
+from pipelines.text.redaction import Scope, mask_segment
 from pipelines.transcript.channel_names import channel_names
 from pipelines.transcript.stitching import segments_of
 
@@ -15,6 +16,7 @@ class PartialTranscript:
     """Reads a job's stored spans and chunk results while they come; each is read once.
 
     Segments come out in the order of the whole transcript: one is final when every channel is decoded up to its start.
+    Where a job hides more than profanity none come out: what is said later may tell that something is a name.
     """
 
     def __init__(self, store: BlobStore, job: Job) -> None:
@@ -31,6 +33,8 @@ class PartialTranscript:
 
     def read(self) -> list[Segment]:
         """Return segments that became final since the last call, without numbers. Blocks. Raises `StoreUnavailable`."""
+        if set(self._job.options.mask) - {"profanity"}:
+            return []
         try:
             self._look()
         except BlobMissing:  # the job has ended, and its working data is being deleted: the transcript has it all
@@ -43,6 +47,12 @@ class PartialTranscript:
         final = [segment for segment in self._waiting if segment.start_s < reached]
         self._waiting = self._waiting[len(final) :]
         return final
+
+    def _masked(self, segment: Segment) -> Segment:
+        options = self._job.options
+        if not options.mask:
+            return segment
+        return mask_segment(segment, options.mask, Scope(language=segment.language, regions=options.mask_regions))
 
     def _look(self) -> None:
         """Take in what was stored since the last look."""
@@ -63,13 +73,16 @@ class PartialTranscript:
                 continue
             if any(chunk.index not in self._results for chunk in span.chunks):
                 continue
-            self._waiting += segments_of(
-                [span],
-                self._results,
-                duration_s=span.end / SAMPLE_RATE,
-                n_channels=self._n_channels,
-                speakers=channel_names(self._job.options.speakers, self._tracks),
-                with_words=self._job.options.word_timestamps,
+            self._waiting += map(
+                self._masked,
+                segments_of(
+                    [span],
+                    self._results,
+                    duration_s=span.end / SAMPLE_RATE,
+                    n_channels=self._n_channels,
+                    speakers=channel_names(self._job.options.speakers, self._tracks),
+                    with_words=self._job.options.word_timestamps,
+                ),
             )
             self._stitched.add(span.index)
             self._reached[span.channel] = span.end

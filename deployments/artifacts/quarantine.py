@@ -5,7 +5,7 @@ Under ``{tenant}/{job}/quarantine/``:
     kept.json             `Kept`: what stitching the job again takes besides the chunks that failed
     000012/chunk.json     `Quarantined`: the chunk, the error of each attempt
     000012/samples.pcm    the model's input, from the chunk's first to its last sample
-    000012/clip.wav       the same for people, levelled
+    000012/clip.wav       the same for people, levelled, unless the job hides what was said
 
 All functions block: run them in a thread.
 """
@@ -27,7 +27,8 @@ from pipelines.storage.protocol import BlobStore
 class Quarantined:
     """A chunk that was given up at ``at_s`` (Unix seconds); ``item.errors`` says what each attempt met.
 
-    ``start_s``/``end_s`` are on the recording's clock; ``has_clip`` is false where its samples could not be read.
+    ``start_s``/``end_s`` are on the recording's clock; ``has_clip`` is false where its samples could not be read. A job
+    that hides what was said has samples, to decode them again, and no clip: nobody knows what would be heard.
     """
 
     item: WorkItem
@@ -53,16 +54,19 @@ class Kept:
     diarization: Diarization | None = None
 
 
-def keep_chunk(store: BlobStore, item: WorkItem, why: str, *, model: ModelInfo, at_s: float) -> None:
-    """Put a chunk into quarantine, its description last."""
+def keep_chunk(
+    store: BlobStore, item: WorkItem, why: str, *, model: ModelInfo, at_s: float, audible: bool = True
+) -> None:
+    """Put a chunk into quarantine, its description last; nobody hears one that is not ``audible``."""
     keys = JobKeys(tenant=item.tenant, job_id=item.job_id)
     folder = keys.quarantined(item.chunk.index)
     pcm = _samples(store, keys, item)
     if pcm is not None:
+        store.put(f"{folder}samples.pcm", pcm)
+    if pcm is not None and audible:
         # Imported with the first chunk that fails: nothing else in the Coordinator needs pydub.
         from pipelines.audio.clips import wav_clip
 
-        store.put(f"{folder}samples.pcm", pcm)
         store.put(f"{folder}clip.wav", wav_clip(pcm))
     described = Quarantined(
         item=item,

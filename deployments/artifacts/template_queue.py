@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from pipelines.errors import Overloaded, TemplateInvalid
-from pipelines.export.document import Layout
+from pipelines.export.blocks import Layout
 from pipelines.export.templating.process import IsolatedTemplates
 from pipelines.export.templating.templates import Templates
 

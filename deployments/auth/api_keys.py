@@ -48,15 +48,16 @@ class ApiKeyAuthenticator:
         digest = digest_of(token)
         known = self._known.get(digest)
         if known is None or time.monotonic() > known.until_s:
-            key = await anyio.to_thread.run_sync(self._look_up, key_id, token, limiter=self._threads)
-            known = _Known(key=key, until_s=time.monotonic() + self._fresh_s)
+            found = await anyio.to_thread.run_sync(self._look_up, key_id, token, limiter=self._threads)
+            known = _Known(key=found, until_s=time.monotonic() + self._fresh_s)
             self._known[digest] = known
             while len(self._known) > MAX_CACHED:
                 self._known.popitem(last=False)
         if not known.key.valid(self._clock()):
             self._known.pop(digest, None)
             raise _refused()
-        return Principal(tenant=known.key.tenant, scopes=known.key.scopes, key_id=key_id)
+        key = known.key
+        return Principal(tenant=key.tenant, scopes=key.scopes, key_id=key_id, actor=f"key:{key_id}", name=key.name)
 
     def _look_up(self, key_id: str, token: str) -> ApiKey:
         key = self._keys.find(key_id)

@@ -13,15 +13,33 @@ from pipelines.ledger.api_keys import key_id_of
 from pipelines.secret import Secret, revealed
 
 DEFAULT_TENANT = "default"
+USER = "user:"
+"""Begins the actor of a person."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Principal:
-    """The tenant behind a request, with its scopes; ``key_id`` names the credential in logs without revealing it."""
+    """The tenant behind a request, with its scopes; ``key_id`` names the credential in logs without revealing it.
+
+    ``actor`` says who acts, for records that are kept: ``key:ID``, ``jwt:SUBJECT`` or ``user:SUBJECT``, never given to
+    another; "" where nobody is asked. ``name`` is for people to read, and may change.
+    """
 
     tenant: str
     scopes: frozenset[Scope]
     key_id: str = ""
+    actor: str = ""
+    name: str = ""
+
+    @property
+    def acting(self) -> str:
+        """Who acts, for the audit log: the actor, or the credential's id where it has none."""
+        return self.actor or self.key_id
+
+    @property
+    def author(self) -> str:
+        """What stands beside a correction: a person's name, the id of any other credential."""
+        return self.name if self.name and self.actor.startswith(USER) else self.key_id
 
 
 class Authenticator(Protocol):
@@ -68,5 +86,5 @@ class MetricsTokenAuthenticator:
         """Let the scraper read metrics and nothing else."""
         wanted = revealed(self._token)
         if token and wanted and hmac.compare_digest(token.encode("utf-8", "replace"), wanted.encode()):
-            return Principal(tenant="", scopes=frozenset({Scope.METRICS}), key_id="metrics")
+            return Principal(tenant="", scopes=frozenset({Scope.METRICS}), key_id="metrics", actor="metrics")
         return await self.behind.authenticate(token)

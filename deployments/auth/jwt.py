@@ -29,6 +29,7 @@ JWKS_RETRY_S = 30.0  # a token may name any key; the provider is not asked for e
 JWKS_TIMEOUT_S = 5.0
 MAX_JWKS_BYTES = 1 << 20
 MAX_TOKEN_CHARS = 16_384
+MAX_SUBJECT_CHARS = 255  # OpenID Connect Core, section 2
 TOKEN_TYPES = frozenset({"", "jwt", "at+jwt"})  # RFC 9068; the same keys sign tokens of logout, events and more
 
 log = structlog.get_logger(__name__)
@@ -154,10 +155,13 @@ class JwtAuthenticator:
             tenant = checked_tenant(str(claims.get(rules.tenant_claim, "")))
         except OptionError:
             raise Unauthenticated(f"The token's claim {rules.tenant_claim!r} names no tenant.") from None
+        subject = str(claims.get("sub", ""))
         return Principal(
             tenant=tenant,
             scopes=_scopes(claims.get(rules.scope_claim)),
-            key_id=f"jwt:{str(claims.get('sub', ''))[:64]}",
+            key_id=f"jwt:{subject[:64]}",
+            actor=f"jwt:{subject[:MAX_SUBJECT_CHARS]}",
+            name=str(claims.get("name", ""))[:MAX_SUBJECT_CHARS],
         )
 
 

@@ -452,6 +452,7 @@ class Coordinator:
                     self._options.retention,
                     now_s=time.time(),
                     book=self._batches,
+                    signer=self._options.signer,
                 )
                 for name in gone:  # ids of jobs among them
                     self._runners.stories.forget(name)

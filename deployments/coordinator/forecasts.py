@@ -63,6 +63,11 @@ class Forecasts:
                     work.append(WaitingWork(tenant=group.tenant, audio_s=audio_s, economy=economy, queued=True))
         return Load(work=tuple(work), speed=self.speed())
 
+    @property
+    def n_looks(self) -> int:
+        """How many loads are remembered."""
+        return len(self._looks)
+
     def look(self, now_s: float, *, still_idle: bool = False) -> None:
         """Remember the load for the estimates of jobs that are submitted from now on.
 

@@ -10,6 +10,7 @@ import time
 import structlog
 
 from deployments.artifacts import job_data, quarantine
+from deployments.artifacts.masked_copy import keep_masked_copy
 from deployments.coordinator.item_commands import CountLanguage, HandBack, PostponeItem, QuarantineChunk, RetryItem
 from deployments.coordinator.job_runner import JobRunner, Steps, last_line
 from deployments.coordinator.segment_stream import spans_of
@@ -53,7 +54,7 @@ async def segment(run: JobRunner, command: StartSegmentation) -> None:
         source=live.job.source,
         request_id=live.job.request_id,
         traceparent=live.job.traceparent,
-        keep_audio=live.job.options.keep_audio,
+        keep_audio=live.job.options.keep_audio and not live.job.options.redacts_copy,
     )
     patience_s = live.job.options.source_patience_s
 
@@ -149,6 +150,11 @@ async def stitch(run: JobRunner, command: StartStitching) -> None:
         min_avg_logprob=services.options.profile_of(model).min_avg_logprob,
     )
     usage += JobUsage(cpu_s=live.voices_cpu_s)
+    missing = await keep_masked_copy(
+        services.segmenter, live.job, services.storage_retry, max_attempts=services.options.max_attempts
+    )
+    if missing:
+        await services.job_store.record(live.job, "audio_missing", last_line(missing))
     # A transcript is no other job's while a canary model decodes some of its chunks, nor without its speakers, nor once
     # these were compared with known voices, which change.
     own = services.dispatchers.route_of(model) or (diarization and (diarization.missing or diarization.n_known))
@@ -222,7 +228,13 @@ async def quarantine_chunk(run: JobRunner, command: QuarantineChunk) -> None:
     await services.storage_retry.repeat(services.leader.confirm)
     replica = services.dispatchers[model].replica
     await services.storage_retry.in_thread(
-        quarantine.keep_chunk, services.store, item, why, model=replica, at_s=time.time()
+        quarantine.keep_chunk,
+        services.store,
+        item,
+        why,
+        model=replica,
+        at_s=time.time(),
+        audible=not run.job.options.hides_audio,
     )
     await services.storage_retry.in_thread(job_data.store_failure, services.store, item, why)
     await services.job_store.record(run.job, "chunk_given_up", f"chunk {item.chunk.index}: {last_line(why)}")

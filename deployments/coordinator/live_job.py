@@ -158,7 +158,8 @@ class LiveJob:
             min_language_probability=self.language_policy.doubtful_below,
             word_timestamps=options.word_timestamps
             or options.speaker_options is not None
-            or bool(options.matched_with),
+            or bool(options.matched_with)
+            or options.redacts_copy,
             beam_size=options.beam_size,
             translate=options.task == "translate",
             prompt=priming_text(options.prompt, options.primed_with),

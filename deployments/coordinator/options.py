@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from deployments.notifications.messages import JobNotifications
-from deployments.retention.housekeeping import Retention
+from deployments.retention.rules import Retention
 from pipelines.jobs.options import SOURCE_PATIENCE_S
+from pipelines.keeping.receipts import Signer
 from pipelines.models.profile import ModelProfile
 from pipelines.scheduling.shards import WHOLE, Shard
 from pipelines.transcript.language_detection import LanguagePolicy
@@ -25,7 +26,7 @@ class CoordinatorOptions:
     a batch's time is limited; see `segment_stream` and `Dispatcher`; a source that is not there yet is asked for again
     for ``source_patience_s`` where its job says nothing; so is a Diarizer's for a span, by
     ``voices_timeout_s``. ``languages`` are the policies of tenants with one of their own, and that of the others
-    under "".
+    under "". ``signer`` signs the receipts of what ``retention`` deletes.
     """
 
     owner: str
@@ -47,6 +48,7 @@ class CoordinatorOptions:
     progress_interval_s: float = 0.5
     housekeeping_interval_s: float = 3600.0
     retention: Retention = field(default=Retention())
+    signer: Signer | None = None
     languages: Mapping[str, LanguagePolicy] = field(default_factory=dict)
     notifications: JobNotifications = field(default=JobNotifications())
 

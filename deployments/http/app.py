@@ -41,14 +41,22 @@ from deployments.http.routes.estimates import estimate_routes
 from deployments.http.routes.health import service_routes
 from deployments.http.routes.job_minutes import job_minutes_routes
 from deployments.http.routes.jobs import job_routes
+from deployments.http.routes.keeping.audit import audit_routes
+from deployments.http.routes.keeping.exports import export_routes
+from deployments.http.routes.keeping.holds import hold_routes
+from deployments.http.routes.keeping.receipts import receipt_routes
 from deployments.http.routes.metrics import metrics_routes
 from deployments.http.routes.parked_minutes import minutes_routes
+from deployments.http.routes.people.me import me_routes, tenant_routes
+from deployments.http.routes.people.sessions import session_routes
+from deployments.http.routes.people.sign_in import method_routes, sign_in_routes
 from deployments.http.routes.presigned_uploads import direct_upload_routes
 from deployments.http.routes.quarantine import quarantine_routes
 from deployments.http.routes.recordings import recorder_routes
 from deployments.http.routes.tus import tus_routes
 from deployments.http.routes.twilio import twilio_routes
 from deployments.http.routes.voices import voice_routes
+from deployments.http.sessions.sign_in import SIGN_IN
 from deployments.http.shutdown import AnswerAtShutdown, Shutdown
 from deployments.http.swagger_page import serve_docs
 from deployments.intake.accept import Intake
@@ -57,6 +65,7 @@ from deployments.intake.resumable_uploads import ResumableUploads
 from deployments.intake.spool import UploadGates
 from deployments.intake.spool_sweep import SpoolSweeper, sweep
 from deployments.limits import IngestionLimits, LiveLimits
+from deployments.retention.audit_trail import AuditTrail
 from deployments.retention.scrubber import Scrubber
 from deployments.tenant.backend import Backend, stream_gate
 from deployments.tenant.coordinator_client import CoordinatorClient
@@ -114,6 +123,10 @@ _ROUTES = (
     transcript_routes,
     job_minutes_routes,
     correction_routes,
+    audit_routes,
+    hold_routes,
+    receipt_routes,
+    export_routes,
     voice_routes,
     audio_routes,
     console_routes,
@@ -140,7 +153,7 @@ def build_api(services: ApiServices, config: ApiConfig, shutdown: Shutdown | Non
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with sweeper.running(), shutdown.running():
+        async with sweeper.running(), shutdown.running(), backend.trail.running():
             yield
 
     app = DocumentedApi(
@@ -155,6 +168,7 @@ def build_api(services: ApiServices, config: ApiConfig, shutdown: Shutdown | Non
     BACKEND.put(app, backend)
     LIMITS.put(app, backend.live)
     DOORKEEPER.put(app, services.authenticator)
+    SIGN_IN.put(app, services.sign_in)
     METER.put(app, RateMeter(backend.live.of, time.monotonic))
     JSON_THREADS.put(app, anyio.CapacityLimiter(PARSERS))
     serve_docs(app)
@@ -164,7 +178,13 @@ def build_api(services: ApiServices, config: ApiConfig, shutdown: Shutdown | Non
     if services.batches is not None:
         app.include_router(batch_routes(backend))
     if services.keys is not None:
-        app.include_router(key_routes(services.keys, clock))
+        app.include_router(key_routes(services.keys, services.ledger.audit, clock))
+    app.include_router(me_routes(services.sign_in))
+    app.include_router(method_routes(services.sign_in))
+    if services.sign_in is not None:
+        app.include_router(sign_in_routes(services.sign_in))
+        app.include_router(tenant_routes(services.sign_in))
+        app.include_router(session_routes(services.sign_in.sessions))
     serve_trailing_slashes(app.router)
     install(app)
     _add_middleware(app, config, shutdown)
@@ -193,12 +213,14 @@ def _backend(services: ApiServices, config: ApiConfig) -> Backend:
         resumable=resumable,
         waiting=stream_gate(live, "requests that wait for their text"),
         scrubber=Scrubber(services.ledger),
+        trail=AuditTrail(services.ledger.audit, services.clock),
         public_url=config.public_url.rstrip("/"),
         version=config.version,
         batches=services.batches,
         prices=config.prices,
         twilio=config.twilio,
         enrolment=services.enrolment,
+        signer=services.signer,
     )
 
 

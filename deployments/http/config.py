@@ -5,12 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from deployments.auth.authenticators import Authenticator, NoAuthentication
+from deployments.http.sessions.sign_in import SignIn
 from deployments.intake.job_policy import JobPolicy
 from deployments.intake.twilio import TwilioAccount
 from deployments.limits import IngestionLimits
 from deployments.ports import CoordinatorPort, EnrolmentPort
 from pipelines.ids import new_id
 from pipelines.jobs.prices import Prices
+from pipelines.keeping.receipts import Signer
 from pipelines.ledger.api_keys import KeyStore
 from pipelines.ledger.batch_book import BatchRepository
 from pipelines.ledger.protocol import Ledger
@@ -21,8 +23,8 @@ from pipelines.storage.protocol import BlobStore
 class ApiServices:
     """The objects that the API works with; they hold connections and stay in their process.
 
-    The default ``authenticator`` admits every request. Without ``keys`` or ``batches`` there are no routes for them;
-    without ``enrolment`` no voice can be enrolled.
+    The default ``authenticator`` admits every request. Without ``keys``, ``batches`` or ``sign_in`` there are no routes
+    for them; without ``enrolment`` no voice can be enrolled, without ``signer`` receipts are unsigned.
     ``clock`` gives Unix seconds, ``new_id`` an id that was never used.
     """
 
@@ -33,6 +35,8 @@ class ApiServices:
     keys: KeyStore | None = None
     batches: BatchRepository | None = None
     enrolment: EnrolmentPort | None = None
+    sign_in: SignIn | None = None
+    signer: Signer | None = None
     clock: Callable[[], float] = time.time
     new_id: Callable[[], str] = new_id
 

@@ -12,11 +12,12 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
-from deployments.auth.authenticators import Authenticator, Principal, Scope
+from deployments.auth.authenticators import USER, Authenticator, Principal, Scope
 from deployments.auth.rate_limit import RateMeter
 from deployments.http.app_key import AppKey
 from deployments.http.middleware.browser_guard import is_misdirected
 from deployments.http.middleware.security_headers import set_response_headers
+from deployments.http.sessions.sign_in import signed_in_principal
 from deployments.intake.gates import Gate
 from deployments.tenant.backend import Backend
 from deployments.tenant.batches import TenantBatches
@@ -38,23 +39,31 @@ async def authorized(
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
     api_key: Annotated[str | None, Depends(_API_KEY)],
 ) -> Principal:
-    """Return the principal of a request; counts the request against its tenant's rate.
+    """Return the principal of a request, by its key, else by its session; counts it against its tenant's rate.
 
-    Raises `Unauthenticated`, `Overloaded` beyond the rate, `Forbidden` when a needed scope is not the principal's.
+    Raises `Unauthenticated`, `Overloaded` beyond the rate, `Forbidden` when a needed scope is not the principal's,
+    `CrossSite` for a session that another page uses.
     """
     token = bearer.credentials if bearer else None
     if api_key is not None and token is not None and api_key != token:
         raise Unauthenticated("Authorization and X-API-Key name different keys; send one of them.")
-    return await admitted(request, needed, token if token is not None else api_key)
+    token = token if token is not None else api_key
+    if token is None and (person := await signed_in_principal(request)) is not None:
+        return _admit(request, needed, person)
+    return await admitted(request, needed, token)
 
 
 async def admitted(request: Request, needed: SecurityScopes, token: str | None) -> Principal:
     """Return the principal of a request that brought this token; see `authorized`."""
-    principal = await DOORKEEPER.get(request).authenticate(token)
+    return _admit(request, needed, await DOORKEEPER.get(request).authenticate(token))
+
+
+def _admit(request: Request, needed: SecurityScopes, principal: Principal) -> Principal:
     charge(request, principal.tenant)
+    holder = "your role" if principal.actor.startswith(USER) else "the key"
     for scope in needed.scopes:
         if scope not in principal.scopes:
-            raise Forbidden(f"This needs the scope {scope}, which the key does not have.", scope)
+            raise Forbidden(f"This needs the scope {scope}, which {holder} does not have.", scope)
     return principal
 
 
@@ -79,22 +88,23 @@ async def inspects(request: Request) -> bool:
     token = bearer.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key")
     try:
         async with asyncio.timeout(INSPECTION_TIMEOUT_S):
-            principal = await authenticator.authenticate(token or None)
+            person = None if token else await signed_in_principal(request)
+            principal = person or await authenticator.authenticate(token or None)
     except (MeetMemoError, TimeoutError):
         return False
     return bool(principal.scopes & {Scope.METRICS, Scope.ADMIN})
 
 
 async def _tenant_jobs(request: Request, principal: Annotated[Principal, Depends(authorized)]) -> TenantJobs:
-    return BACKEND.get(request).for_tenant(principal.tenant)
+    return BACKEND.get(request).for_tenant(principal.tenant, principal.acting)
 
 
 async def _author(principal: Annotated[Principal, Depends(authorized)]) -> str:
-    return principal.key_id
+    return principal.author
 
 
 async def _tenant_batches(request: Request, principal: Annotated[Principal, Depends(authorized)]) -> TenantBatches:
-    return BACKEND.get(request).batches_of(principal.tenant)
+    return BACKEND.get(request).batches_of(principal.tenant, principal.acting)
 
 
 Reader = Annotated[TenantJobs, Security(_tenant_jobs, scopes=[Scope.JOBS_READ])]
@@ -104,7 +114,7 @@ Writer = Annotated[TenantJobs, Security(_tenant_jobs, scopes=[Scope.JOBS_WRITE])
 """The same, to submit, cancel, replay and erase."""
 
 Author = Annotated[str, Security(_author, scopes=[Scope.JOBS_WRITE])]
-"""What names the credential of somebody who writes; "" where nobody is asked who they are."""
+"""The name of a person who writes, or the id of the credential; "" where nobody is asked who they are."""
 
 BatchReader = Annotated[TenantBatches, Security(_tenant_batches, scopes=[Scope.JOBS_READ])]
 """The batches of the tenant who asks, to look at."""
@@ -117,6 +127,9 @@ Scraper = Annotated[Principal, Security(authorized, scopes=[Scope.METRICS])]
 
 Admin = Annotated[Principal, Security(authorized, scopes=[Scope.ADMIN])]
 """Who may do something to the whole cluster."""
+
+TenantAdmin = Annotated[TenantJobs, Security(_tenant_jobs, scopes=[Scope.ADMIN])]
+"""The jobs of the tenant of who asks, to say what of them is kept and see who did what."""
 
 SlotHolder = Callable[..., AsyncIterator[None]]
 

@@ -27,6 +27,7 @@ TAGS = [
     {"name": "jobs", "description": "Recordings on their way to transcripts and minutes."},
     {"name": "results", "description": "What a job has brought."},
     {"name": "voices", "description": "Voices that are known by name, with their owners' consent."},
+    {"name": "keeping", "description": "Who did what, what must stay, proof of what is gone."},
     {"name": "batches", "description": "Thousands of recordings as one."},
     {"name": "openai", "description": "The dialect of OpenAI's clients."},
     {"name": "deepgram", "description": "The dialect of Deepgram's clients, for recordings."},

@@ -28,7 +28,7 @@ async def _tenant_jobs(
     request: Request, needed: SecurityScopes, header: Annotated[str | None, Depends(_KEY)]
 ) -> TenantJobs:
     principal = await admitted(request, needed, key_in(header))
-    return BACKEND.get(request).for_tenant(principal.tenant)
+    return BACKEND.get(request).for_tenant(principal.tenant, principal.acting)
 
 
 VendorReader = Annotated[TenantJobs, Security(_tenant_jobs, scopes=[Scope.JOBS_READ])]

@@ -5,12 +5,19 @@ the transcript once they have written and erase what they wrote where it is gone
 late is found by `deployments.retention.housekeeping.sweep`.
 """
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import structlog
 
-from pipelines.errors import MeetMemoError
+from pipelines.audit import SYSTEM, AuditAction, Deed, ObjectKind
+from pipelines.errors import BlobMissing, MeetMemoError
+from pipelines.file_hash import hash_stream
+from pipelines.ids import new_id
 from pipelines.jobs.job import Job
+from pipelines.keeping.receipts import Cause, ErasedBlob, Receipt, Signer, signed
 from pipelines.ledger.protocol import Ledger
 from pipelines.minutes.llm.cache import holder_of
 from pipelines.storage.layout import JobKeys, PieceKeys, TenantKeys
@@ -22,13 +29,100 @@ SCRUBBED_AT_ONCE_BYTES = 16 << 20
 log = structlog.get_logger()
 
 
-def erase(ledger: Ledger, store: BlobStore, job: Job) -> list[str]:
-    """Erase an ended job and all its blobs; return their keys. To be followed by `scrub`."""
+@dataclass(frozen=True, kw_only=True)
+class Erasure:
+    """Who erases and why; ``signer`` signs the receipts, None leaves them unsigned. ``clock`` gives Unix seconds."""
+
+    actor: str = f"{SYSTEM}erasure"
+    cause: Cause = Cause.REQUEST
+    request_id: str = ""
+    signer: Signer | None = None
+    clock: Callable[[], float] = time.time
+
+
+def erase(ledger: Ledger, store: BlobStore, job: Job, by: Erasure | None = None) -> Receipt:
+    """Erase an ended job and all its blobs; return the receipt. To be followed by `scrub`.
+
+    The receipt is begun, with the digest of each blob, before anything goes, and finished with the job's row: an
+    erasure that was interrupted is repeated, by its caller or by housekeeping, and brings one whole receipt. Raises
+    `OnHold` for a job that a legal hold takes, before anything is touched.
+    """
+    by = by or Erasure()
+    keys = JobKeys(tenant=job.tenant, job_id=job.id)
+    now_s = round(by.clock(), 3)
+    begun = Receipt(
+        id=new_id(),
+        tenant=job.tenant,
+        kind=ObjectKind.JOB,
+        object_id=job.id,
+        cause=by.cause,
+        actor=by.actor,
+        request_id=by.request_id,
+        begun_at_s=now_s,
+    )
+    receipt = ledger.receipts.begin(begun)  # before every blob is read: a hold may be on it
     ledger.search.forget(job.tenant, job.id)  # nobody finds what is half erased
+    while new := [key for key in _all_keys(store, keys, job.minutes_of) if key not in set(receipt.keys)]:
+        found = _digests(store, new)
+        receipt = ledger.receipts.begin(replace(begun, blobs=found))
+        if len(found) < len(new):
+            break  # somebody else erases, too
     # Blobs first: while the ledger still has the job, an erasure that failed half-way can be repeated.
-    deleted = erase_blobs(store, JobKeys(tenant=job.tenant, job_id=job.id), minutes_of=job.minutes_of)
-    ledger.delete(job.tenant, job.id)
-    return deleted
+    erase_blobs(store, keys, minutes_of=job.minutes_of)
+    gone = not any(store.exists(key) for key in receipt.keys)
+    done = signed(replace(receipt, deleted_at_s=round(by.clock(), 3), gone=gone), by.signer)
+    ledger.delete(job.tenant, job.id, receipt=done, deed=deed_of(done, AuditAction.ERASE))
+    return done
+
+
+def erase_voice(ledger: Ledger, store: BlobStore, tenant: str, voice_id: str, by: Erasure) -> Receipt:
+    """Delete a voice profile; return the receipt. As `erase`; nothing holds a voice."""
+    key = TenantKeys(tenant=tenant).voice(voice_id)
+    receipt = ledger.receipts.begin(
+        Receipt(
+            id=new_id(),
+            tenant=tenant,
+            kind=ObjectKind.VOICE,
+            object_id=voice_id,
+            cause=by.cause,
+            actor=by.actor,
+            request_id=by.request_id,
+            begun_at_s=round(by.clock(), 3),
+            blobs=_digests(store, [key]),
+        )
+    )
+    store.delete(key)
+    gone = not store.exists(key)
+    done = signed(replace(receipt, deleted_at_s=round(by.clock(), 3), gone=gone), by.signer)
+    ledger.receipts.finish(done, deed_of(done, AuditAction.DELETE_VOICE))
+    return done
+
+
+def deed_of(receipt: Receipt, action: AuditAction) -> Deed:
+    """Return what the audit log tells of a finished deletion."""
+    return Deed(
+        tenant=receipt.tenant,
+        action=action,
+        actor=receipt.actor,
+        kind=receipt.kind,
+        object_id=receipt.object_id,
+        request_id=receipt.request_id,
+        detail=(("cause", str(receipt.cause)), ("receipt", receipt.id), ("blobs", len(receipt.blobs))),
+    )
+
+
+def _digests(store: BlobStore, keys: Iterable[str]) -> tuple[ErasedBlob, ...]:
+    found = []
+    for key in keys:
+        with suppress(BlobMissing), store.open(key) as stream:  # deleted meanwhile
+            n_bytes, sha256 = hash_stream(stream)
+            found.append(ErasedBlob(key=key, n_bytes=n_bytes, sha256=sha256))
+    return tuple(found)
+
+
+def _all_keys(store: BlobStore, keys: JobKeys, minutes_of: str) -> list[str]:
+    within = list(store.list(keys.root))
+    return [*sorted(within), *(key for key in list(_beside(store, keys, within, minutes_of)) if store.exists(key))]
 
 
 def erase_blobs(store: BlobStore, keys: JobKeys, *, minutes_of: str = "") -> list[str]:

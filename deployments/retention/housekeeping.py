@@ -4,55 +4,41 @@ Both block: run them in a thread. Neither touches a job that has not ended, nor 
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from itertools import groupby
+from typing import Literal
 
 import structlog
 
 from deployments.artifacts import job_data
 from deployments.artifacts.presigned_uploads import expire_uploads
-from deployments.retention.erasure import erase, erase_blobs, scrub
+from deployments.retention.erasure import Erasure, erase, erase_blobs, erase_voice, scrub
+from deployments.retention.rules import DAY_S as DAY_S
+from deployments.retention.rules import Retention as Retention
 from deployments.retention.tenant_leftovers import TenantLeftovers
-from pipelines.errors import JobUnknown
+from pipelines.audit import SYSTEM, AuditAction, Deed, ObjectKind
+from pipelines.errors import JobUnknown, OnHold
 from pipelines.ids import created_at_s
-from pipelines.jobs.job import JobState
+from pipelines.jobs.job import Job, JobState
+from pipelines.keeping.legal_holds import Hold
+from pipelines.keeping.receipts import Cause, Signer
 from pipelines.ledger.batch_book import BatchRepository
 from pipelines.ledger.job_filter import JobFilter
 from pipelines.ledger.protocol import Ledger, all_jobs
+from pipelines.search.protocol import ERASURE_S
 from pipelines.storage.layout import AUDIO_MARKS, PARKED_MINUTES, JobKeys, PieceKeys, is_tenant
 from pipelines.storage.protocol import BlobStore
 
 log = structlog.get_logger()
 
 MIN_AGE_S = 3600.0  # a source lies in the store before the ledger knows its job
-DAY_S = 86_400.0
+ACTOR = f"{SYSTEM}retention"
 SCRUBBED_BYTES = 256 << 20  # takes 3 s, in which nobody writes; a lease outlives that
 _ENDED = tuple(state for state in JobState if state.final)
 _LEFTOVERS = frozenset({"source", "work"})
 _JOB_KEY = re.compile(r"(?P<tenant>[^/]+)/(?P<job>[^/]+)/(?P<kind>source$|work/|results/)")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Retention:
-    """Days that an ended job is kept, by tenant; 0 is for ever. ``results_days`` is for tenants not named.
-
-    ``audio_days`` is how long copies of recordings are kept, where jobs asked for it; 0 is not at all.
-    """
-
-    results_days: float = 0.0
-    audio_days: float = 0.0
-    tenants: Mapping[str, float] = field(default_factory=dict)
-
-    def is_over(self, tenant: str, updated_at_s: float, now_s: float) -> bool:
-        """Say whether the time is over of what a tenant has and nobody has touched since (Unix seconds)."""
-        days = self.tenants.get(tenant, self.results_days)
-        return bool(days) and updated_at_s < now_s - days * DAY_S
-
-    @property
-    def shortest_days(self) -> float:
-        """The least number of days after which anything goes; 0 when nothing ever does."""
-        return min((days for days in (self.results_days, *self.tenants.values()) if days > 0), default=0.0)
 
 
 def owns(ledger: Ledger, store: BlobStore) -> bool:
@@ -102,20 +88,90 @@ def sweep(
     return swept
 
 
-def expire(ledger: Ledger, store: BlobStore, retention: Retention, *, now_s: float) -> list[str]:
-    """Erase ended jobs whose time is over, records and all; return their ids."""
+@dataclass(frozen=True, kw_only=True)
+class Due:
+    """An ended job that has something to go: all of it, or only the copy of its recording; ``holds`` keep it."""
+
+    job: Job
+    what: Literal["results", "audio"]
+    rule: int | None
+    holds: Sequence[Hold]
+
+
+def due(ledger: Ledger, store: BlobStore, retention: Retention, *, now_s: float) -> Iterator[Due]:
+    """Yield what `enforce_retention` would delete of known jobs then, and what holds keep; nothing is deleted."""
+    over = set()
+    for job in _old_jobs(ledger, retention, now_s):
+        if retention.job_is_over(job, now_s):
+            over.add(job.id)
+            yield Due(job=job, what="results", rule=retention.rule_of(job), holds=ledger.legal_holds.of_job(job))
+    for mark in list(store.list(AUDIO_MARKS.prefix)):
+        keys = AUDIO_MARKS.job_of(mark)
+        if keys is None or keys.job_id in over:
+            continue
+        with suppress(JobUnknown):
+            job = ledger.get(keys.tenant, keys.job_id)
+            if job.state.final and retention.audio_is_over(job, now_s):
+                yield Due(job=job, what="audio", rule=retention.rule_of(job), holds=ledger.legal_holds.of_job(job))
+
+
+def _old_jobs(ledger: Ledger, retention: Retention, now_s: float) -> Iterator[Job]:
+    """Yield ended jobs that are old enough for the shortest retention there is."""
     shortest = retention.shortest_days
-    if not shortest:
-        return []
+    if shortest:
+        old = JobFilter(states=_ENDED, created_before_s=now_s - shortest * DAY_S)
+        yield from all_jobs(ledger, None, old)
+
+
+def expire(
+    ledger: Ledger, store: BlobStore, retention: Retention, *, now_s: float, signer: Signer | None = None
+) -> list[str]:
+    """Erase ended jobs whose time is over and that no hold keeps, records and all; return their ids."""
+    by = Erasure(actor=ACTOR, cause=Cause.RETENTION, signer=signer, clock=lambda: now_s)
     expired: list[str] = []
-    old = JobFilter(states=_ENDED, created_before_s=now_s - shortest * DAY_S)
-    for job in all_jobs(ledger, None, old):
-        if retention.is_over(job.tenant, job.updated_at_s, now_s):
-            erase(ledger, store, job)
-            expired.append(job.id)
-    if expired:
-        log.info("jobs expired", action="expire", jobs=len(expired))
+    n_held = 0
+    for job in _old_jobs(ledger, retention, now_s):
+        if retention.job_is_over(job, now_s):
+            try:
+                erase(ledger, store, job, by)
+            except OnHold:
+                n_held += 1
+            else:
+                expired.append(job.id)
+    if expired or n_held:
+        log.info("jobs expired", action="expire", jobs=len(expired), held=n_held)
     return expired
+
+
+def go_on(ledger: Ledger, store: BlobStore, *, now_s: float, signer: Signer | None = None) -> list[str]:
+    """Finish erasures that were interrupted a while ago; return what they were about."""
+    ended = []
+    for receipt in ledger.receipts.begun(now_s - ERASURE_S):
+        by = Erasure(
+            actor=receipt.actor,
+            cause=receipt.cause,
+            request_id=receipt.request_id,
+            signer=signer,
+            clock=lambda: now_s,
+        )
+        if receipt.kind is ObjectKind.VOICE:
+            erase_voice(ledger, store, receipt.tenant, receipt.object_id, by)
+        else:
+            with suppress(JobUnknown):  # somebody else was faster
+                erase(ledger, store, ledger.get(receipt.tenant, receipt.object_id), by)
+        ended.append(receipt.object_id)
+    if ended:
+        log.info("interrupted erasures finished", action="erase", erasures=len(ended))
+    return ended
+
+
+def forget_old_records(ledger: Ledger, retention: Retention, *, now_s: float) -> None:
+    """Remove entries of the audit log, and receipts, whose own time is over."""
+    if retention.audit_days:
+        before_s = now_s - retention.audit_days * DAY_S
+        n_entries, n_receipts = ledger.audit.prune(before_s), ledger.receipts.prune(before_s)
+        if n_entries or n_receipts:
+            log.info("records expired", action="expire_audit", entries=n_entries, receipts=n_receipts)
 
 
 def expire_batches(book: BatchRepository, retention: Retention, *, now_s: float) -> list[str]:
@@ -164,8 +220,9 @@ def expire_audio(
             if not own or created_at_s(keys.job_id) is None:
                 continue
         else:
-            if not job.state.final or now_s - job.updated_at_s < retention.audio_days * DAY_S:
+            if not job.state.final or not retention.audio_is_over(job, now_s) or ledger.legal_holds.of_job(job):
                 continue
+            ledger.audit.append([_audio_deed(keys)])
         store.delete_prefix(keys.audio)
         store.delete(mark)
         expired.append(keys.job_id)
@@ -174,8 +231,24 @@ def expire_audio(
     return expired
 
 
+def _audio_deed(keys: JobKeys) -> Deed:
+    return Deed(
+        tenant=keys.tenant,
+        action=AuditAction.DELETE_AUDIO,
+        actor=ACTOR,
+        kind=ObjectKind.JOB,
+        object_id=keys.job_id,
+        detail=(("cause", str(Cause.RETENTION)),),
+    )
+
+
 def enforce_retention(
-    ledger: Ledger, store: BlobStore, retention: Retention, now_s: float, book: BatchRepository | None = None
+    ledger: Ledger,
+    store: BlobStore,
+    retention: Retention,
+    now_s: float,
+    book: BatchRepository | None = None,
+    signer: Signer | None = None,
 ) -> Sequence[str]:
     """Delete everything past its retention: open uploads, leftovers, jobs, their batches, kept audio, tenants' other
     blobs.
@@ -187,12 +260,14 @@ def enforce_retention(
     gone = [
         *(expire_uploads(store, now_s=now_s) if own else ()),
         *sweep(ledger, store, now_s=now_s, own=own, beside=beside),
-        *expire(ledger, store, retention, now_s=now_s),
+        *go_on(ledger, store, now_s=now_s, signer=signer),
+        *expire(ledger, store, retention, now_s=now_s, signer=signer),
         *(expire_batches(book, retention, now_s=now_s) if book else ()),
         *expire_audio(ledger, store, retention, now_s=now_s, own=own),
         *(expire_parked(ledger, store) if own else ()),
         *(beside.expire(store, now_s=now_s) if own else ()),
     ]
+    forget_old_records(ledger, retention, now_s=now_s)
     scrub(ledger, SCRUBBED_BYTES)
     return gone
 

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import AwareDatetime, Field
 
+from deployments.schemas.keeping import HoldBody, ReceiptDocument
 from deployments.schemas.options import ApiModel, Options
 from deployments.sources.urls import public_part
 from pipelines.core import SoundTrack, TrackState, Usage
@@ -15,6 +16,7 @@ from pipelines.errors import Reason
 from pipelines.jobs.job import Job, JobOptions, JobState, MinutesRecord
 from pipelines.jobs.options import NO_CONTROLS
 from pipelines.jobs.translations import TranslationRecord
+from pipelines.keeping.legal_holds import Hold
 from pipelines.ledger.job_filter import JobFilter
 from pipelines.ledger.protocol import JobEvent
 from pipelines.notes import Note, NoteCode, NoteValue
@@ -256,18 +258,19 @@ class EventBody(ApiModel):
 
 
 class JobDetail(JobBody):
-    """A job with its history."""
+    """A job with its history and the legal holds that take it."""
 
     events: list[EventBody] = Field(description="Its last entries, oldest first.")
+    holds: list[HoldBody] = Field(description="Active legal holds: while there are some, nothing of it is deleted.")
 
     @classmethod
-    def of(cls, body: JobBody, events: Sequence[JobEvent]) -> Self:
+    def of(cls, body: JobBody, events: Sequence[JobEvent], holds: Sequence[Hold] = ()) -> Self:
         """Add the history to a job."""
         shown = [
             EventBody(at=datetime.fromtimestamp(event.at_s, UTC), name=event.name, detail=event.detail)
             for event in events
         ]
-        return cls(**dict(body), events=shown)
+        return cls(**dict(body), events=shown, holds=[HoldBody.of(hold) for hold in holds])
 
 
 def job_path(job_id: str) -> str:
@@ -324,3 +327,4 @@ class Purged(ApiModel):
 
     id: str
     deleted: list[str] = Field(description="Keys of the blobs that were deleted.")
+    receipt: ReceiptDocument = Field(description="Proof of it, also at `/v1/receipts/{id}`.")

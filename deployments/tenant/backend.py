@@ -11,12 +11,15 @@ from deployments.intake.spool_space import SpoolSpace
 from deployments.intake.twilio import TwilioAccount
 from deployments.limits import IngestionLimits, LiveLimits
 from deployments.ports import EnrolmentPort
+from deployments.retention.audit_trail import AuditTrail
 from deployments.retention.scrubber import Scrubber
 from deployments.tenant.batches import TenantBatches
 from deployments.tenant.coordinator_client import CoordinatorClient
 from deployments.tenant.jobs import TenantJobs
+from deployments.tenant.keeping import TenantKeeping
 from deployments.tenant.voices import TenantVoices
 from pipelines.jobs.prices import Prices
+from pipelines.keeping.receipts import Signer
 from pipelines.ledger.batch_book import BatchRepository
 from pipelines.ledger.protocol import Ledger
 from pipelines.storage.protocol import BlobStore
@@ -42,12 +45,14 @@ class Backend:
     resumable: ResumableUploads
     waiting: Gate
     scrubber: Scrubber
+    trail: AuditTrail
     public_url: str
     version: str
     batches: BatchRepository | None = None
     prices: Prices = field(default=Prices())
     twilio: tuple[TwilioAccount, ...] = ()
     enrolment: EnrolmentPort | None = None
+    signer: Signer | None = None
 
     @property
     def limits(self) -> IngestionLimits:
@@ -66,8 +71,8 @@ class Backend:
         """Return a gate for answers that last; each tenant has its share of them."""
         return stream_gate(self.live, what)
 
-    def for_tenant(self, tenant: str) -> TenantJobs:
-        """Return everything a tenant may see and do."""
+    def for_tenant(self, tenant: str, actor: str = "") -> TenantJobs:
+        """Return everything a tenant may see and do; ``actor`` names the credential of who does it."""
         return TenantJobs(
             tenant=tenant,
             ledger=self.ledger,
@@ -79,26 +84,32 @@ class Backend:
             limits=self.limits.of(tenant),
             bound=self.limits.bound,
             scrubber=self.scrubber,
+            trail=self.trail,
             public_url=self.public_url,
+            actor=actor,
+            signer=self.signer,
         )
 
-    def voices_of(self, tenant: str) -> TenantVoices:
-        """Return a tenant's voice profiles."""
+    def voices_of(self, jobs: TenantJobs) -> TenantVoices:
+        """Return the voice profiles of the tenant whose jobs these are."""
         return TenantVoices(
-            tenant=tenant,
-            store=self.store,
+            jobs=jobs,
             enrolment=self.enrolment,
             clock=self.intake.clock,
             new_id=self.intake.new_id,
         )
 
-    def batches_of(self, tenant: str) -> TenantBatches:
+    def keeping_of(self, jobs: TenantJobs) -> TenantKeeping:
+        """Return the audit log, holds and receipts of the tenant whose jobs these are."""
+        return TenantKeeping(jobs=jobs, new_id=self.intake.new_id)
+
+    def batches_of(self, tenant: str, actor: str = "") -> TenantBatches:
         """Return a tenant's batches; they have routes only where there is a book of them."""
         assert self.batches is not None
         return TenantBatches(
             tenant=tenant,
             book=self.batches,
-            jobs=self.for_tenant(tenant),
+            jobs=self.for_tenant(tenant, actor),
             sources=self.limits.sources,
             new_id=self.intake.new_id,
             clock=self.intake.clock,

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from deployments.artifacts import job_data
 from deployments.artifacts.quarantine import Quarantined, chunks_in
 from deployments.intake.accept import Intake
 from deployments.intake.backlog_bound import check_bound
@@ -15,12 +16,16 @@ from deployments.intake.job_policy import JobPolicy
 from deployments.intake.spool import Spool, UploadGates
 from deployments.intake.submission import Submission
 from deployments.limits import BacklogBound, TenantLimits
-from deployments.retention.erasure import erase
+from deployments.retention.audit_trail import AuditTrail
+from deployments.retention.erasure import Erasure, erase
 from deployments.retention.scrubber import Scrubber
 from deployments.schemas.jobs import JobBody, JobQuery
 from deployments.schemas.options import MinutesOverrides
+from deployments.telemetry.request_context import current_request
 from deployments.tenant.coordinator_client import CoordinatorClient
 from deployments.tenant.threads import in_thread
+from pipelines.audit import AuditAction, Deed, ObjectKind
+from pipelines.core import Transcript
 from pipelines.errors import (
     BlobMissing,
     Draining,
@@ -31,6 +36,8 @@ from pipelines.errors import (
     ResultPending,
 )
 from pipelines.jobs.job import RESULT_FORMATS, Job, JobState
+from pipelines.keeping.legal_holds import on_hold
+from pipelines.keeping.receipts import Receipt, Signer
 from pipelines.ledger.job_filter import JobFilter
 from pipelines.ledger.outbox import Delivery, DeliveryState
 from pipelines.ledger.protocol import JobEvent, Ledger, Page, all_jobs
@@ -73,7 +80,8 @@ class ResultStream:
 class TenantJobs:
     """The jobs of one tenant; another tenant's jobs are unknown here.
 
-    ``public_url`` ("" or scheme and host) goes before every URL in an answer.
+    ``public_url`` ("" or scheme and host) goes before every URL in an answer. ``actor`` names the credential of who
+    asks ("" where nobody is asked who they are), for the audit log; ``signer`` signs receipts.
     """
 
     tenant: str
@@ -86,7 +94,28 @@ class TenantJobs:
     limits: TenantLimits
     bound: BacklogBound
     scrubber: Scrubber
+    trail: AuditTrail
     public_url: str
+    actor: str = ""
+    signer: Signer | None = None
+
+    def deed(
+        self, action: AuditAction, object_id: str, kind: ObjectKind = ObjectKind.JOB, /, **detail: str | int
+    ) -> Deed:
+        """Return what the audit log is to tell of something that this request does."""
+        return Deed(
+            tenant=self.tenant,
+            action=action,
+            actor=self.actor,
+            kind=kind,
+            object_id=object_id,
+            request_id=current_request().request_id,
+            detail=tuple(detail.items()),
+        )
+
+    async def noted_read(self, job: Job, what: str, **detail: str | int) -> None:
+        """Have it entered that something of a job was read; raises `LedgerUnavailable`, see `AuditTrail.record`."""
+        await self.trail.record(self.deed(AuditAction.READ, job.id, what=what, **detail))
 
     def spool(self) -> AbstractAsyncContextManager[Spool]:
         """Return a spool file for an upload of this tenant; raises `Overloaded`, see `UploadGates`."""
@@ -141,11 +170,23 @@ class TenantJobs:
         self, query: SearchQuery, wanted: SearchFilter, *, sort: SearchSort, limit: int, after: str | None
     ) -> SearchPage:
         """Return one page of hits in the tenant's transcripts and minutes; raises `InvalidRequest` for no cursor."""
-        return await in_thread(self.ledger.search.find, self.tenant, query, wanted, sort=sort, limit=limit, after=after)
+        find = self.ledger.search.find
+        found = await in_thread(find, self.tenant, query, wanted, sort=sort, limit=limit, after=after)
+        await self._noted_passages("search", [hit.job for hit in found.hits])
+        return found
 
     async def review(self, wanted: ReviewFilter, *, limit: int, after: str | None) -> ReviewPage:
         """Return one page of the tenant's review queue; raises `InvalidRequest` for no cursor."""
-        return await in_thread(self.ledger.review.list, self.tenant, wanted, limit=limit, after=after)
+        found = await in_thread(self.ledger.review.list, self.tenant, wanted, limit=limit, after=after)
+        await self._noted_passages("review", [item.job for item in found.items])
+        return found
+
+    async def _noted_passages(self, where: str, shown: Sequence[Job]) -> None:
+        """Have it entered that somebody searched, and of which jobs passages were shown; not for what."""
+        tenant = self.deed(AuditAction.SEARCH, self.tenant, ObjectKind.TENANT, within=where)
+        await self.trail.record(tenant)
+        for job in shown:
+            await self.noted_read(job, "passages")
 
     async def mark_heard(self, item_id: str, *, author: str, heard: bool = True) -> QueuedItem:
         """Mark an item of the review queue as heard or not; raises `NotFound`."""
@@ -167,15 +208,35 @@ class TenantJobs:
         with contextlib.suppress(LedgerUnavailable, JobUnknown):
             await in_thread(self.ledger.leave, self.tenant, job.id)
 
-    async def purge(self, job_id: str) -> list[str]:
-        """Erase an ended job and all its blobs; return their keys. Raises `IllegalTransition` for a live job."""
+    async def purge(self, job_id: str) -> Receipt:
+        """Erase an ended job and all its blobs; return the receipt.
+
+        Raises `IllegalTransition` for a live job, `OnHold` for one that a legal hold takes.
+        """
         job = await self.get(job_id)
         if not job.state.final:
             raise IllegalTransition(f"Job {job_id} is {job.state}: cancel it first, purge it when it has ended.")
-        deleted = await in_thread(erase, self.ledger, self.store, job)
+        receipt = await in_thread(erase, self.ledger, self.store, job, self.erasure)
         await self.coordinator_client.forget(job.id)
         await self.scrubber.scrub()
-        return deleted
+        return receipt
+
+    @property
+    def erasure(self) -> Erasure:
+        """Who erases, and by which request."""
+        request_id = current_request().request_id
+        return Erasure(actor=self.actor, request_id=request_id, signer=self.signer, clock=self.intake.clock)
+
+    async def check_unheld(self, *jobs: Job) -> None:
+        """Raise `OnHold` for jobs that a legal hold takes."""
+        for job in jobs:
+            for hold in await in_thread(self.ledger.legal_holds.of_job, job):
+                raise on_hold(job, hold)
+
+    async def transcript(self, job: Job) -> Transcript:
+        """Return the transcript that a job stored, and have that entered; raises `BlobMissing`."""
+        await self.noted_read(job, "transcript")
+        return await in_thread(job_data.read_transcript, self.store, job)
 
     async def events(self, job_id: str) -> Sequence[JobEvent]:
         """Return a job's history, oldest first, its last `MAX_EVENTS` entries."""
@@ -200,9 +261,11 @@ class TenantJobs:
         """Return what a chunk in quarantine sounds like, as WAV; raises `JobUnknown` and `BlobMissing`."""
         job = await self.get(job_id)
         try:
-            return await in_thread(self.store.get, f"{self._keys(job).quarantined(index)}clip.wav")
+            clip = await in_thread(self.store.get, f"{self._keys(job).quarantined(index)}clip.wav")
         except BlobMissing:
             raise BlobMissing(f"Job {job_id} has no clip of a chunk {index} in quarantine.") from None
+        await self.noted_read(job, "clip", chunk=index)
+        return clip
 
     async def excerpt(self, job_id: str, kind: str, number: int) -> bytes:
         """Return what was said for a decision or a task, as WAV; see `deployments.artifacts.clips.excerpt`."""
@@ -214,7 +277,9 @@ class TenantJobs:
 
             return excerpt(self.store, job, kind, number)
 
-        return await in_thread(cut)
+        clip = await in_thread(cut)
+        await self.noted_read(job, "clip", part=kind, number=number)
+        return clip
 
     async def replay(self, job_id: str, wanted: Sequence[int] | None, key: str | None) -> tuple[Job, bool]:
         """Make a job that decodes chunks in quarantine (None: all) again.
@@ -333,11 +398,20 @@ class TenantJobs:
         if job.state in (JobState.QUEUED, JobState.TRANSCRIBING):
             raise ResultPending(f"Job {job.id} is {job.state}; {name} does not exist yet.")
         try:
-            return await in_thread(self._open, job, name)
+            found = await in_thread(self._open, job, name)
         except BlobMissing:
             if not job.state.final:
                 raise ResultPending(f"Job {job.id} is {job.state}; {name} does not exist yet.") from None
             raise BlobMissing(f"Job {job.id} is {job.state} and has no {name}.") from None
+        await self._noted_or_closed(job, name, found)
+        return found
+
+    async def _noted_or_closed(self, job: Job, name: str, found: ResultStream) -> None:
+        try:
+            await self.noted_read(job, name)
+        except LedgerUnavailable:
+            found.close()
+            raise
 
     def _open(self, job: Job, name: str) -> ResultStream:
         stream = self.store.open(JobKeys(tenant=job.tenant, job_id=job.id).result(name))

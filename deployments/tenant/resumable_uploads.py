@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -24,9 +25,18 @@ from pipelines.errors import InvalidRequest, RequestInFlight, UnsupportedFormat,
 HOLD_S = 6.0
 """How long an upload takes no piece after the endpoint that took one was killed.
 
-Short, since clients try again for about ten seconds; it is renewed three times in that time. Should an endpoint stand
-still for longer, both write the same bytes: see `deployments.intake.resumable_records.in_order`.
+Short, since clients wait for it, or try again for about ten seconds; it is renewed three times in that time. Should an
+endpoint stand still for longer, both write the same bytes: see `deployments.intake.resumable_records.in_order`.
 """
+
+PATIENCE_S = HOLD_S + 1.0
+"""How long a request waits for another one that writes to its upload.
+
+A client goes on at once after a cut, while what its torn connection brought is still being stored; after the end of an
+endpoint the mark runs out meanwhile. So clients that do not try again need not be told that an upload is busy.
+"""
+
+LOOK_S = 0.1  # between looks whether an upload is still written to
 
 _leaving: set[asyncio.Task[None]] = set()
 
@@ -88,15 +98,17 @@ class TenantUploads:
     async def get(self, upload_id: str) -> tuple[Resumable, int]:
         """Return an upload and how many bytes of it are there.
 
-        Makes its job where the process was killed between the last byte and the job.
+        Waits for a request that writes to it; one that goes on and on is not waited for. Makes the job where the
+        process was killed between the last byte and the job.
         """
         record, n_there = await in_thread(self.files.get, self.jobs.tenant, upload_id)
-        if MakeJob() in _state(record, n_there).asked():
-            with contextlib.suppress(UploadBusy):  # another request makes it at this moment
-                async with self._alone(upload_id):
-                    record, n_there = await in_thread(self.files.get, self.jobs.tenant, upload_id)
-                    record = await self._concluded(record, _state(record, n_there).asked())
-        return record, n_there
+        if record.job_id:
+            return record, n_there
+        with contextlib.suppress(UploadBusy):
+            async with self._alone(upload_id):
+                record, n_there = await in_thread(self.files.get, self.jobs.tenant, upload_id)
+                return await self._concluded(record, _state(record, n_there).asked()), n_there
+        return await in_thread(self.files.get, self.jobs.tenant, upload_id)
 
     async def append(
         self, upload_id: str, headers: Mapping[str, str], body: AsyncIterator[bytes]
@@ -123,13 +135,20 @@ class TenantUploads:
 
     @contextlib.asynccontextmanager
     async def _alone(self, upload_id: str) -> AsyncIterator[None]:
-        """Keep other requests, of any endpoint, from writing to an upload meanwhile; raises `UploadBusy`."""
+        """Keep other requests, of any endpoint, from writing to an upload meanwhile.
+
+        Raises `UploadBusy` where another one still does after `PATIENCE_S`.
+        """
+        key, give_up_s = f"{job_key(upload_id)}/piece", time.monotonic() + PATIENCE_S
         async with contextlib.AsyncExitStack() as stack:
-            try:
-                hold = held(self.jobs.ledger.holds, self.jobs.tenant, f"{job_key(upload_id)}/piece", HOLD_S)
-                await stack.enter_async_context(hold)
-            except RequestInFlight:
-                raise UploadBusy(f"Another request writes to upload {upload_id}.") from None
+            while True:
+                try:
+                    await stack.enter_async_context(held(self.jobs.ledger.holds, self.jobs.tenant, key, HOLD_S))
+                    break
+                except RequestInFlight:
+                    if time.monotonic() > give_up_s:
+                        raise UploadBusy(f"Another request writes to upload {upload_id}.") from None
+                    await asyncio.sleep(LOOK_S)
             yield
 
     async def end(self, upload_id: str) -> None:

@@ -11,17 +11,20 @@ from dataclasses import dataclass, replace
 from deployments.ports import MinutesRequest
 from deployments.tenant.jobs import ResultStream, TenantJobs
 from deployments.tenant.threads import in_thread
+from pipelines.audit import AuditAction
 from pipelines.codec import decode, encode
 from pipelines.core import Minutes, Transcript
 from pipelines.errors import BlobMissing, IllegalTransition, JobUnknown, NotFound, ResultPending, VersionConflict
-from pipelines.export.document import Layout
+from pipelines.export.blocks import Layout
 from pipelines.export.render import render
 from pipelines.export.templating.process import UNUSABLE
 from pipelines.export.templating.templates import values_of
 from pipelines.jobs.job import RESULT_FORMATS, Job
+from pipelines.jobs.options import JobOptions
 from pipelines.jobs.translations import TranslationRecord, incomplete
 from pipelines.notes import Note, NoteCode, united
 from pipelines.storage.layout import JobKeys
+from pipelines.text.redaction import Scope, mask_text, mask_transcript
 from pipelines.transcript.corrections import MAX_VERSIONS, Correction, Edits, blob_name, corrected, said, version_of
 from pipelines.translation.protocol import Translation
 
@@ -61,7 +64,9 @@ class TranscriptVersions:
         chosen = _chosen(origin, held, len(held) if version is None else version)
         transcript = await in_thread(self._transcript, origin, chosen)
         title = MinutesRequest.of(origin).title
-        return await in_thread(render, "transcript.json", transcript, None, title), _etag(origin, "versions", chosen)
+        document = await in_thread(render, "transcript.json", transcript, None, title)
+        await self.jobs.noted_read(origin, "transcript", version=chosen.version if chosen else 0)
+        return document, _etag(origin, "versions", chosen)
 
     async def open_result(self, job: Job, name: str, version: int) -> ResultStream:
         """Return a result of ``job`` as it would be with another version of the transcript; minutes keep their words.
@@ -74,6 +79,7 @@ class TranscriptVersions:
         origin = await self.jobs.transcribed(job)
         chosen = _chosen(origin, await self._corrections(origin), version)
         document = await self._render(job, name, said(await in_thread(self._transcript, origin, chosen)))
+        await self.jobs.noted_read(job, name, version=version)
         return ResultStream(stream=io.BytesIO(document), n_bytes=len(document), etag=_etag(job, name, chosen))
 
     async def open_translation(self, job: Job, name: str, language: str, version: int | None) -> ResultStream:
@@ -97,6 +103,7 @@ class TranscriptVersions:
         translation = await in_thread(self._translation, job, record.language)
         newest = await self._newest(job)
         document = await self._render(job, name, _told(translation, record, translated, newest))
+        await self.jobs.noted_read(job, name, translation=record.language)
         digest = hashlib.sha256(f"{job.id}/{name}/{job.version}/{record.language}/{newest}".encode()).hexdigest()
         return ResultStream(stream=io.BytesIO(document), n_bytes=len(document), etag=f'"{digest[:32]}"')
 
@@ -132,13 +139,18 @@ class TranscriptVersions:
     def _save(
         self, origin: Job, base: int, held: Sequence[Correction], edits: Edits, author: str, note: str
     ) -> Correction:
-        transcript, n_segments = corrected(self._transcript(origin, held[base - 1] if base else None), edits)
+        before = self._transcript(origin, held[base - 1] if base else None)
+        transcript, n_segments = corrected(before, edits, lambda edited: _hidden(edited, origin.options))
+        note = mask_text(
+            note, origin.options.mask, Scope(language=before.language, regions=origin.options.mask_regions)
+        )
         name = blob_name(base + 1, transcript)
         wanted = Correction(version=base + 1, author=author, note=note, n_segments=n_segments, name=name)
         key = JobKeys(tenant=origin.tenant, job_id=origin.id).corrected(name)
         self.jobs.store.put(key, encode(transcript))
         try:
-            return self.jobs.ledger.corrections.add(origin.tenant, origin.id, wanted)
+            deed = self.jobs.deed(AuditAction.CORRECT, origin.id, version=wanted.version, segments=n_segments)
+            return self.jobs.ledger.corrections.add(origin.tenant, origin.id, wanted, deed)
         except VersionConflict:
             # Nobody else's version has this name: it would have been a repetition. Else purging the job removes it.
             self.jobs.store.delete(key)
@@ -184,6 +196,12 @@ def _told(translation: Translation, record: TranslationRecord, translated: int, 
         notes.append(Note(code=NoteCode.TRANSLATION_STALE, values={"version": translated, "newest": newest}))
     transcript = translation.transcript
     return replace(transcript, notes=united(transcript.notes, notes))
+
+
+def _hidden(transcript: Transcript, options: JobOptions) -> Transcript:
+    """Mask what a correction wrote of what its job hides."""
+    names = options.speakers
+    return mask_transcript(transcript, options.mask, regions=options.mask_regions, names=names)
 
 
 def _chosen(origin: Job, held: Sequence[Correction], version: int) -> Correction | None:

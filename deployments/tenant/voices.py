@@ -1,7 +1,6 @@
 """`TenantVoices`: the voice profiles of one tenant. No voice is in what it returns, and none is logged."""
 
 import contextlib
-import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +8,15 @@ from pathlib import Path
 import structlog
 
 from deployments.ports import EnrolmentPort, EnrolmentRequest, Passage
+from deployments.retention.erasure import erase_voice
+from deployments.tenant.jobs import TenantJobs
 from deployments.tenant.threads import in_thread
+from pipelines.audit import AuditAction, ObjectKind
 from pipelines.codec import decode, encode
 from pipelines.core import Segment, Transcript
 from pipelines.errors import BlobMissing, IllegalTransition, NotFound, OptionError
 from pipelines.jobs.job import Job
+from pipelines.keeping.receipts import Receipt
 from pipelines.speakers.profiles import MAX_PROFILES, VoiceProfile
 from pipelines.storage.layout import JobKeys, TenantKeys
 from pipelines.storage.protocol import BlobStore
@@ -36,24 +39,23 @@ class Enrolment:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Receipt:
-    """Proof that a profile was deleted: the SHA-256 of its record as it was, and that the store has it no more."""
-
-    id: str
-    deleted_at_s: float
-    record_sha256: str
-    gone: bool
-
-
-@dataclass(frozen=True, kw_only=True)
 class TenantVoices:
     """The profiles of a tenant; another tenant's are unknown here."""
 
-    tenant: str
-    store: BlobStore
+    jobs: TenantJobs
     enrolment: EnrolmentPort | None
     clock: Callable[[], float]
     new_id: Callable[[], str]
+
+    @property
+    def tenant(self) -> str:
+        """Whose profiles they are."""
+        return self.jobs.tenant
+
+    @property
+    def store(self) -> BlobStore:
+        """Where they lie."""
+        return self.jobs.store
 
     @property
     def _keys(self) -> TenantKeys:
@@ -132,6 +134,7 @@ class TenantVoices:
             origin=request.job_id,
         )
         await in_thread(self.store.put, self._keys.voice(profile.id), encode(profile))
+        await self.jobs.trail.record(self.jobs.deed(AuditAction.ENROL_VOICE, profile.id, ObjectKind.VOICE))
         log.info("voice enrolled", action="enrol", tenant=self.tenant, voice_id=profile.id)
         return profile
 
@@ -151,20 +154,14 @@ class TenantVoices:
             raise NotFound(f"There is no voice profile {voice_id}.") from None
 
     def _delete(self, voice_id: str) -> Receipt:
-        record, key = self._record(voice_id), self._keys.voice(voice_id)
-        self.store.delete(key)
-        receipt = Receipt(
-            id=voice_id,
-            deleted_at_s=self.clock(),
-            record_sha256=hashlib.sha256(record).hexdigest(),
-            gone=not self.store.exists(key),
-        )
+        self._record(voice_id)
+        receipt = erase_voice(self.jobs.ledger, self.store, self.tenant, voice_id, self.jobs.erasure)
         log.info(
             "voice deleted",
             action="delete_voice",
             tenant=self.tenant,
             voice_id=voice_id,
-            record_sha256=receipt.record_sha256,
+            receipt=receipt.id,
             gone=receipt.gone,
         )
         return receipt

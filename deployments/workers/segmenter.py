@@ -6,11 +6,12 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import BinaryIO
 
 import structlog
 
 from deployments.limits import DecodeLimits
-from deployments.ports import SegmentRequest
+from deployments.ports import MaskedCopyRequest, SegmentRequest
 from deployments.sources.fetch import fetch_recording
 from deployments.sources.limits import SourceLimits
 from deployments.telemetry import tracing
@@ -19,7 +20,7 @@ from deployments.workers.scratch import scratch_folder, sweep_scratch
 from deployments.workers.stopwatch import Stopwatch
 from pipelines.audio.formats import MAX_CHANNELS
 from pipelines.audio.pcm import Pcm
-from pipelines.audio.playback import PlaybackCopy
+from pipelines.audio.playback import PlaybackCopy, muted
 from pipelines.audio.sandbox import Decoder, Decoding, DecodingHere
 from pipelines.audio.segmentation import SegmentationOptions, SpanDraft, split_audio
 from pipelines.audio.sound import sound_notes
@@ -32,6 +33,7 @@ from pipelines.jobs.batch import Probe
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.measured import MeasuredStore
 from pipelines.storage.protocol import BlobStore
+from pipelines.transcript.masked_audio import MaskedAudio
 
 log = structlog.get_logger()
 
@@ -116,6 +118,31 @@ class Segmenter:
             seconds=round(seconds, 3),
         )
 
+    async def keep_masked(self, request: MaskedCopyRequest) -> None:
+        """Decode a stored source again, and store its playback copy without what must not be heard.
+
+        No copy of all that was said is ever stored: it is made when it is known what to leave out. Raises `BlobMissing`
+        without the source, `InputError`, `StoreUnavailable`.
+        """
+        began_s = time.perf_counter()
+        await asyncio.to_thread(self._keep_masked, request)
+        tracing.past_span("mask audio", request.traceparent, time.perf_counter() - began_s, job_id=request.job_id)
+
+    def _keep_masked(self, request: MaskedCopyRequest) -> None:
+        keys = JobKeys(tenant=request.tenant, job_id=request.job_id)
+        stretches = decode(MaskedAudio, self._store.get(keys.masked_audio)).stretches
+        with self._store.open(keys.source) as source, self._playback(keys, wanted=True) as copied:
+            recording = self._decoding(source, request)
+            try:
+                for _ in copied(muted(recording, stretches, request.sound)):
+                    pass
+            finally:
+                recording.kill()
+        if not self._store.exists(keys.source):  # the job has ended meanwhile, and what it left was deleted
+            self._store.delete_prefix(keys.audio)
+            self._store.delete(keys.audio_mark)
+            raise BlobMissing(f"Job {request.job_id} has ended.")
+
     async def probe(self, tenant: str, url: str) -> Probe:
         """Look at a source's header, which takes fetching it; raises `InputError`, `SourceUnreachable`."""
         with scratch_folder() as folder:
@@ -161,16 +188,9 @@ class Segmenter:
         n_spans = n_chunks = n_channels = end = 0
         timings: list[SpanTiming] = []
         decoding, cutting = Stopwatch(), Stopwatch()  # cutting draws on decoding and contains it
-        limits = self._options.limits_of(request.tenant)
         known = frozenset(self._store.list(keys.spans))
         with self._store.open(keys.source) as source, self._playback(keys, request.keep_audio) as copied:
-            recording = self._decode(
-                source,
-                channels="split" if request.split_channels else "mix",
-                track=request.track,
-                max_duration_s=limits.max_duration_s,
-                max_channels=limits.max_channels,
-            )
+            recording = self._decoding(source, request)
             running.append(recording)
             for draft in cutting.steps(split_audio(decoding.steps(copied(recording)), segmentation)):
                 decode_s = decoding.lap_s()
@@ -201,6 +221,17 @@ class Segmenter:
         self._store.put(keys.summary, encode(summary))
         yield summary
         yield SegmentReport(spans=tuple(timings), damaged_s=sound.damaged_s, store_calls=self._store.take_calls())
+
+    def _decoding(self, source: BinaryIO, request: SegmentRequest | MaskedCopyRequest) -> Decoding:
+        """Begin to decode a source; equal requests bring equal samples."""
+        limits = self._options.limits_of(request.tenant)
+        return self._decode(
+            source,
+            channels="split" if request.split_channels else "mix",
+            track=request.track,
+            max_duration_s=limits.max_duration_s,
+            max_channels=limits.max_channels,
+        )
 
     @contextmanager
     def _playback(self, keys: JobKeys, wanted: bool) -> Iterator[Callable[[Iterable[Pcm]], Iterable[Pcm]]]:

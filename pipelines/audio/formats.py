@@ -6,10 +6,14 @@ each demuxer is code that reads hostile bytes. Playlists and scripts (``ffconcat
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 MAX_CHANNELS = 16
 PLAYBACK_MEDIA_TYPE = "audio/webm"
 PLAYBACK_SUFFIX = ".webm"
+
+MaskSound = Literal["mute", "beep"]
+"""What is heard of masked words."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pipelines.export.document import Content, Heading, Line, Paragraph, Run, SpokenTurn, Table
+from pipelines.export.blocks import Content, Heading, Line, Paragraph, Run, SpokenTurn, Table
 from pipelines.export.escaping import escape
 
 _LINE_BREAK = {"body": "  \n", "bullet": "  \n  ", "note": "  \n> ", "warning": "  \n> "}

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
-from pipelines.export.document import Block, Heading, Line, Paragraph, Run, Table
+from pipelines.export.blocks import Block, Heading, Line, Paragraph, Run, Table
 from pipelines.text.typography import is_wide
 
 _PARSER = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["html_block", "html_inline", "image"])

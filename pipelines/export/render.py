@@ -9,7 +9,8 @@ from types import MappingProxyType
 
 from pipelines.core import Minutes, Transcript
 from pipelines.errors import OptionError, TemplateInvalid
-from pipelines.export.document import Composer, Content, Layout, minutes_content
+from pipelines.export.blocks import Content, Layout
+from pipelines.export.document import arranged_content, minutes_content
 from pipelines.export.json_layout import minutes_json, transcript_json
 from pipelines.export.markdown import minutes_md
 from pipelines.export.plain_text import transcript_txt
@@ -93,7 +94,7 @@ def _for_document(renderer: Callable[[Content], bytes]) -> Renderer:
 
 def _content(transcript: Transcript, minutes: Minutes, title: str, layout: Layout | None) -> Content:
     said = cleaned(transcript), cleaned(minutes), cleaned(title)
-    return minutes_content(*said) if layout is None else Composer(*said).arranged(layout.title, layout.blocks)
+    return minutes_content(*said) if layout is None else arranged_content(*said, layout)
 
 
 def _minutes_docx(content: Content) -> bytes:

@@ -17,7 +17,8 @@ from pipelines.errors import OptionError
 from pipelines.speakers.options import SpeakerOptions
 from pipelines.text.language_names import language_code, language_codes, language_tag, split_languages, spoken_code
 from pipelines.text.languages import LANGUAGES
-from pipelines.text.redaction import MaskKind
+from pipelines.text.phone_numbers import REGIONS
+from pipelines.text.redaction import MASK_KINDS, MaskKind
 from pipelines.validation import worded
 
 MAX_PRIORITY = 100
@@ -89,10 +90,21 @@ def _speakers(value: Any) -> Any:
     return text
 
 
+def _phone_region(value: Any) -> Any:
+    """Read a country by its two letters; what is no text is left to the type."""
+    if not isinstance(value, str):
+        return value
+    region = value.strip().upper()
+    if region not in REGIONS:
+        raise ValueError(f"{value[:40]!r} is no country with telephone numbers; two letters, such as GB, name one")
+    return region
+
+
 LanguageCode = Annotated[str | None, _read(language_code)]
 LanguageCodes = Annotated[tuple[str, ...], BeforeValidator(_several)]
 LanguageTag = Annotated[str | None, _read(language_tag)]
 TranslationTags = Annotated[tuple[str, ...], BeforeValidator(_translations)]
+PhoneRegion = Annotated[str, BeforeValidator(_phone_region)]
 SpeakerCount = Annotated[str | None, BeforeValidator(_speakers)]
 
 Concern = Literal["transcript", "minutes", "translation", "job"]
@@ -204,9 +216,9 @@ class JobOptions:
     )
     mask: tuple[MaskKind, ...] = _option(
         (),
-        "What is hidden in transcript and minutes, before a language model sees it: `email`, `cards`, `numbers` of 4 "
-        "digits and more, `profanity`.",
-        max_length=4,
+        "What is hidden in transcript and minutes, before a language model sees it: `email`, `phones`, `cards`, "
+        "`numbers` of 4 digits and more, `names` of people, `places`, `profanity`.",
+        max_length=len(MASK_KINDS),
     )
     minutes_template: str = _option(
         "",
@@ -320,6 +332,32 @@ class JobOptions:
         "`match` writes a term where doubtful words sound like it (English and Chinese), each with what was heard.",
         later=True,
     )
+
+    mask_audio: Literal["mute", "beep", "off"] = _option(
+        "mute",
+        "What is heard of masked words in the copy that `keep_audio` keeps: nothing, a tone, or (`off`) the words; "
+        "also where nothing was understood.",
+        concern="job",
+        later=True,
+    )
+    mask_regions: tuple[str, ...] = _option(
+        (),
+        "Countries whose telephone numbers `mask=phones` finds beside international ones, such as `GB`; those where "
+        "the language is spoken, when left out.",
+        kind=tuple[PhoneRegion, ...],
+        later=True,
+        max_length=16,
+    )
+
+    @property
+    def hides_audio(self) -> bool:
+        """Whether masked words must not be heard either."""
+        return bool(self.mask) and self.mask_audio != "off"
+
+    @property
+    def redacts_copy(self) -> bool:
+        """Whether the copy that is kept is made anew, once it is known what must not be heard."""
+        return self.hides_audio and self.keep_audio
 
     @property
     def primed_with(self) -> tuple[str, ...]:

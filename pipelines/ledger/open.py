@@ -6,8 +6,10 @@ from pipelines.ledger.api_keys import KeyStore
 from pipelines.ledger.database import Database
 from pipelines.ledger.migrations import revision
 from pipelines.ledger.protocol import Clock, Ledger
+from pipelines.ledger.sessions import SessionStore
 from pipelines.ledger.sql_api_keys import SqlKeys
 from pipelines.ledger.sql_ledger import SqlLedger
+from pipelines.ledger.sql_sessions import SqlSessions
 
 
 def open_ledger(url: str, *, clock: Clock = time.time) -> Ledger:
@@ -47,3 +49,8 @@ def ledger_revision(url: str) -> str | None:
 def connect_keys(url: str) -> KeyStore:
     """Open the API keys in the ledger's database, which need not be reachable yet."""
     return SqlKeys(url)
+
+
+def connect_sessions(url: str) -> SessionStore:
+    """Open the sessions in the ledger's database, which need not be reachable yet."""
+    return SqlSessions(url)

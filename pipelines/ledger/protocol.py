@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from pipelines.audit import AuditLog, Deed
 from pipelines.errors import LedgerError
 from pipelines.jobs.costs import JobCost
 from pipelines.jobs.job import Job, JobState
+from pipelines.keeping.legal_holds import HoldBook
+from pipelines.keeping.receipts import Receipt, ReceiptBook
 from pipelines.ledger.job_filter import ALL_JOBS, JobFilter
 from pipelines.ledger.outbox import Message, Outbox
 from pipelines.ledger.request_locks import KeyHolds
@@ -143,6 +146,18 @@ class Ledger(Protocol):
         """The versions of transcripts that people corrected; they go with their job."""
 
     @property
+    def audit(self) -> AuditLog:
+        """Who did what; it outlives what it is about."""
+
+    @property
+    def legal_holds(self) -> HoldBook:
+        """What must not be deleted."""
+
+    @property
+    def receipts(self) -> ReceiptBook:
+        """Proof of what was deleted, and what is being deleted."""
+
+    @property
     def search(self) -> SearchIndex:
         """What can be found of transcripts and minutes; it goes with their job."""
 
@@ -222,10 +237,12 @@ class Ledger(Protocol):
     def leave(self, tenant: str, job_id: str) -> None:
         """Count one request less, if several joined the job: nobody waits for its answer; raises `JobUnknown`."""
 
-    def delete(self, tenant: str, job_id: str) -> None:
+    def delete(self, tenant: str, job_id: str, *, receipt: Receipt | None = None, deed: Deed | None = None) -> None:
         """Forget a job, its history, its idempotency key and what a batch says of it; raises `JobUnknown`.
 
-        What an ended one took is kept in `costs_of_deleted`.
+        In the same transaction a ``receipt`` that was begun is stored as finished, and the ``deed`` is entered in the
+        audit log. Without a receipt raises `OnHold` for a job that a legal hold takes. What an ended job took is kept
+        in `costs_of_deleted`.
         """
 
     def scrub(self, max_bytes: int) -> bool:

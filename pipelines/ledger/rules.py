@@ -19,6 +19,7 @@ from pipelines.jobs.reference import Reference
 from pipelines.ledger.protocol import Lease, NewJob
 
 MAX_IDEMPOTENCY_KEY = 255
+_MAX_DIGITS = 18  # of a number that fills 63 bits at most
 _UNKNOWN_CHARACTER = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -194,7 +195,19 @@ def next_cursor(found: Sequence[Job], limit: int) -> str | None:
 
 def cursor_after(job: Job) -> str:
     """Return the cursor of the page that a job is the last of."""
-    return base64.urlsafe_b64encode(f"{job.created_at_s!r} {job.id}".encode()).decode()
+    return place_cursor(job.created_at_s, job.id)
+
+
+def place_cursor(at_s: float, name: str) -> str:
+    """Return the cursor of the page whose last item has this time and id; `parse_cursor` reads it."""
+    return base64.urlsafe_b64encode(f"{at_s!r} {name}".encode()).decode()
+
+
+def parse_number(cursor: str) -> int:
+    """Return the number that a page of numbered items ended with; raises `InvalidRequest`."""
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= _MAX_DIGITS):
+        raise InvalidRequest("the cursor is not one of a page before")
+    return int(cursor)
 
 
 def parse_cursor(cursor: str) -> tuple[float, str]:

@@ -29,7 +29,7 @@ from pipelines.jobs.job import JobState
 from pipelines.ledger.outbox import DeliveryState
 from pipelines.scheduling.shards import Shard
 
-SCHEMA_REVISION = "0016"
+SCHEMA_REVISION = "0018"
 
 COORDINATOR = "coordinator"  # the row of ``leases`` of the only shard, see `pipelines.ledger.sql_leases`
 MODEL_ROUTES = "model_routes"  # the row of ``switches`` that holds `pipelines.models.routing.ModelRoute`s, if any
@@ -195,6 +195,17 @@ api_keys = Table(
     Column("revoked_at_s", Double),
 )
 
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Ascii, primary_key=True),
+    Column("digest", Text, nullable=False),  # SHA-256 of the whole token, hex; the two below are alike
+    Column("next_digest", Text),
+    Column("previous_digest", Text),
+    *_required(Text, "subject", "name", "email", "groups", "tenant"),  # groups: a list as JSON
+    *_required(Double, "created_at_s", "rotated_at_s", "seen_at_s"),
+)
+
 leases = Table(
     "leases",
     metadata,
@@ -323,6 +334,59 @@ review_items = Table(  # `pipelines.review.protocol.ReviewQueue`; ``id`` is made
     Column("heard_at_s", Double),
 )
 Index("ix_review_items_tenant_score", review_items.c.tenant, review_items.c.score)
+
+
+audit_heads = Table(  # the ends of each tenant's log: `pipelines.audit.AuditHead`
+    "audit_heads",
+    metadata,
+    Column("tenant", Ascii, primary_key=True),
+    *_required(BigInteger, "seq", "pruned_seq"),
+    *_required(Text, "digest", "pruned_digest"),
+)
+
+audit_entries = Table(  # `pipelines.audit.AuditEntry`; they outlive what they are about
+    "audit_entries",
+    metadata,
+    Column("tenant", Ascii, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at_s", Double, nullable=False),
+    *_required(Text, "action", "actor", "kind", "object_id", "request_id", "detail"),
+    Column("n_times", Integer, nullable=False),
+    Column("digest", Text, nullable=False),
+)
+Index("ix_audit_entries_object", audit_entries.c.tenant, audit_entries.c.object_id, audit_entries.c.seq)
+Index("ix_audit_entries_at", audit_entries.c.at_s)
+
+legal_holds = Table(  # `pipelines.keeping.legal_holds.Hold`
+    "legal_holds",
+    metadata,
+    Column("id", Ascii, primary_key=True),
+    *_required(Text, "tenant", "name", "reason", "job_id", "batch_id", "external_id", "metadata", "placed_by"),
+    Column("placed_at_s", Double, nullable=False),
+    *_required(Text, "released_by", "release_reason"),
+    Column("released_at_s", Double),
+)
+Index("ix_legal_holds_tenant", legal_holds.c.tenant, legal_holds.c.placed_at_s, legal_holds.c.id)
+
+receipts = Table(  # the body is a `pipelines.keeping.receipts.Receipt`
+    "receipts",
+    metadata,
+    Column("id", Ascii, primary_key=True),
+    *_required(Text, "tenant", "kind", "object_id"),
+    Column("begun_at_s", Double, nullable=False),
+    Column("deleted_at_s", Double),
+    Column("body", Text, nullable=False),
+)
+Index("ix_receipts_object", receipts.c.tenant, receipts.c.object_id)
+Index("ix_receipts_deleted", receipts.c.tenant, receipts.c.deleted_at_s, receipts.c.id)
+
+
+def is_begun() -> ColumnElement[bool]:
+    """Return receipts of erasures that are not finished."""
+    return receipts.c.deleted_at_s.is_(None)
+
+
+Index("ix_receipts_begun", receipts.c.begun_at_s, sqlite_where=is_begun(), postgresql_where=is_begun())
 
 
 def is_ours(name: str | None, kind: str, _parents: object = None) -> bool:

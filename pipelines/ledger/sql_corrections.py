@@ -5,8 +5,10 @@ from dataclasses import replace
 
 from sqlalchemy import Connection, insert, select
 
+from pipelines.audit import Deed
 from pipelines.ledger.database import Database
 from pipelines.ledger.index.search_rows import mark
+from pipelines.ledger.keeping.audit_rows import enter
 from pipelines.ledger.protocol import Clock
 from pipelines.ledger.rows import enter_event, filled, known_row
 from pipelines.ledger.rules import storable
@@ -21,7 +23,7 @@ class SqlCorrections:
         self._database = database
         self._clock = clock
 
-    def add(self, tenant: str, job_id: str, correction: Correction) -> Correction:
+    def add(self, tenant: str, job_id: str, correction: Correction, deed: Deed | None = None) -> Correction:
         """Make a version count; see `pipelines.transcript.corrections.CorrectionRepository.add`."""
         now_s = self._clock()
         with self._database.writing() as connection:
@@ -33,6 +35,8 @@ class SqlCorrections:
             connection.execute(insert(corrections), [vars(kept) | {"job_id": job_id}])
             enter_event(connection, job_id, now_s, "corrected", f"version {kept.version}")
             mark(connection, [job_id], now_s)
+            if deed is not None:
+                enter(connection, [deed], now_s)
             return kept
 
     def of_job(self, tenant: str, job_id: str) -> Sequence[Correction]:

@@ -8,16 +8,22 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
+from pipelines.audit import Deed
 from pipelines.codec import decode, encode
 from pipelines.errors import LedgerError, LedgerUnavailable
 from pipelines.ids import new_id
 from pipelines.jobs.costs import JobCost
 from pipelines.jobs.economy import ECONOMY_STEP, ECONOMY_URGENT_S
 from pipelines.jobs.job import Job, JobState
+from pipelines.keeping.receipts import Receipt
 from pipelines.ledger.database import Database
 from pipelines.ledger.index.search_rows import mark
 from pipelines.ledger.index.sql_review import SqlReview
 from pipelines.ledger.index.sql_search import SqlSearch
+from pipelines.ledger.keeping.audit_rows import enter
+from pipelines.ledger.keeping.sql_audit import SqlAudit
+from pipelines.ledger.keeping.sql_legal_holds import SqlHolds, require_unheld
+from pipelines.ledger.keeping.sql_receipts import SqlReceipts, store
 from pipelines.ledger.migrations import revision
 from pipelines.ledger.outbox import Message
 from pipelines.ledger.protocol import Clock, DrainMode, JobUpdate, Lease, NewJob
@@ -75,6 +81,9 @@ class SqlLedger(SqlJobReads):
         self.outbox = SqlOutbox(self._database, clock)
         self.holds = SqlKeyHolds(self._database, clock)
         self.corrections = SqlCorrections(self._database, clock)
+        self.audit = SqlAudit(self._database, clock)
+        self.legal_holds = SqlHolds(self._database, clock)
+        self.receipts = SqlReceipts(self._database, clock)
         self.search = SqlSearch(self._database, clock)
         self.review = SqlReview(self._database, clock)
 
@@ -151,11 +160,13 @@ class SqlLedger(SqlJobReads):
                 add_requests(connection, job_id, -1)
                 enter_event(connection, job_id, self._clock(), "left")
 
-    def delete(self, tenant: str, job_id: str) -> None:
-        """Forget a job and what is written about it elsewhere, but not what it took; raises `JobUnknown`."""
+    def delete(self, tenant: str, job_id: str, *, receipt: Receipt | None = None, deed: Deed | None = None) -> None:
+        """Forget a job and what is written about it elsewhere; see `pipelines.ledger.protocol.Ledger.delete`."""
         with self._database.writing() as connection:
             row = known_row(connection, tenant, job_id, lock=True)
             job = job_of(row)
+            if receipt is None:
+                require_unheld(connection, job)
             if job.state.final:
                 cost = encode(JobCost.of(job)).decode()
                 connection.execute(insert(job_costs).values(created_at_s=job.created_at_s, body=cost))
@@ -164,6 +175,10 @@ class SqlLedger(SqlJobReads):
             forget_targets(connection, job.tenant, targets)
             blank_entries(connection, job)
             self._database.note_deletion(connection)
+            if receipt is not None:
+                store(connection, receipt)
+            if deed is not None:
+                enter(connection, [deed], self._clock())
 
     def scrub(self, max_bytes: int) -> bool:
         """Overwrite what deleted rows left behind; see `pipelines.ledger.protocol.Ledger.scrub`."""

@@ -16,6 +16,9 @@ from statistics import median
 REMEMBERED_JOBS = 64
 """Estimates are learned from so many of the last jobs: enough for a median, few enough to follow a change."""
 
+REFIT_SHARE = 8
+"""The correction is fitted anew when one in so many of the remembered jobs is new: fitting takes half a millisecond."""
+
 UNKNOWN_AUDIO_S = 600.0
 """Length of a queued recording while no job has ended yet."""
 
@@ -99,7 +102,8 @@ class Estimator:
     _device: defaultdict[str, deque[tuple[float, float]]] = field(
         default_factory=lambda: defaultdict(lambda: deque(maxlen=REMEMBERED_JOBS))
     )
-    _fitted: tuple[float, float] | None = None
+    _fitted: tuple[float, float] = (0.0, 1.0)
+    _n_since: int = 0
 
     def estimate(self, load: Load, *, tenant: str, model: str, audio_s: float, economy: bool = False) -> Estimate:
         """Estimate what a recording would take that is submitted now."""
@@ -120,7 +124,7 @@ class Estimator:
             return None
         error = abs(self._corrected(reckoned_s) - took_s) / took_s
         self._samples.append((reckoned_s, took_s))
-        self._fitted = None
+        self._n_since += 1
         if not given:
             return None
         self._errors.append(error)
@@ -149,8 +153,8 @@ class Estimator:
         return audio_s * sum(device_s for _, device_s in known) / sum(heard_s for heard_s, _ in known)
 
     def _corrected(self, reckoned_s: float) -> float:
-        if self._fitted is None:
-            self._fitted = fit(self._samples)
+        if self._n_since * REFIT_SHARE >= max(len(self._samples), 1):
+            self._fitted, self._n_since = fit(self._samples), 0
         offset_s, factor = self._fitted
         return offset_s + factor * reckoned_s
 

@@ -219,6 +219,11 @@ class JobKeys:
         return f"{self.work}known-voices.json"
 
     @property
+    def masked_audio(self) -> str:
+        """What must not be heard in the playback copy: `pipelines.transcript.masked_audio.MaskedAudio` as JSON."""
+        return f"{self.work}masked-audio.json"
+
+    @property
     def quarantine(self) -> str:
         return f"{self.root}quarantine/"
 

@@ -5,10 +5,11 @@ written first; its row in the ledger makes it count (`CorrectionRepository.add`)
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from pipelines.audit import Deed
 from pipelines.codec import encode
 from pipelines.core import CoverageStatus, NameSource, Segment, Speaker, TermMatch, Transcript
 from pipelines.errors import OptionError, VersionConflict
@@ -82,8 +83,10 @@ class CorrectionRepository(Protocol):
     All raise `JobUnknown`, also for another tenant's job, and `LedgerUnavailable`.
     """
 
-    def add(self, tenant: str, job_id: str, correction: Correction) -> Correction:
+    def add(self, tenant: str, job_id: str, correction: Correction, deed: Deed | None = None) -> Correction:
         """Make a version count, if its ``base`` is the newest; returns it with the ledger's time.
+
+        In the same transaction the ``deed`` is entered in the audit log.
 
         Raises `VersionConflict` when another one was saved meanwhile. A repetition (same version, same blob) is no
         conflict: it returns what is stored. The job's history tells of it.
@@ -93,8 +96,10 @@ class CorrectionRepository(Protocol):
         """Return a job's versions, oldest first."""
 
 
-def corrected(transcript: Transcript, edits: Edits) -> tuple[Transcript, int]:
-    """Return the next version of a transcript, and how many segments differ.
+def corrected(
+    transcript: Transcript, edits: Edits, hide: Callable[[Transcript], Transcript] = lambda edited: edited
+) -> tuple[Transcript, int]:
+    """Return the next version of a transcript, and how many segments differ; ``hide`` masks what must not be read.
 
     Times of segments stay; words of a segment whose text changed get new ones (`pipelines.transcript.retiming.retime`),
     and it is suspect no more: somebody has looked. Raises `OptionError` for a segment or a speaker that is not there,
@@ -110,7 +115,8 @@ def corrected(transcript: Transcript, edits: Edits) -> tuple[Transcript, int]:
     for split in edits.splits:
         if not any(split.takes(segment) for segment in transcript.segments):
             raise OptionError(f"splits: {split.speaker!r} says nothing from {split.from_s:g} s on")
-    segments = tuple(_edited(segment, by_id.get(segment.id), edits) for segment in transcript.segments)
+    edited = tuple(_edited(segment, by_id.get(segment.id), edits) for segment in transcript.segments)
+    segments = hide(replace(transcript, segments=edited)).segments
     n_changed = sum(new != old for new, old in zip(segments, transcript.segments, strict=True))
     if not n_changed:
         raise OptionError("segments: nothing would change")

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipelines.core import Segment
+from pipelines.text.redaction import WRITTEN_PATTERN
 from pipelines.text.typography import is_spoken, is_wide
 from pipelines.translation.answers import Entry
 from pipelines.translation.prompts import number_of
@@ -25,7 +26,7 @@ MIN_ECHO_WEIGHT = 20.0
 MAX_SPELLED = 12
 """Smaller numbers may be written as words."""
 
-_MASK = re.compile(r"\[(?:email|card|number)\]|\*{2,}")
+_MASK = re.compile(rf"{WRITTEN_PATTERN.pattern}|\*{{2,}}")
 _SEPARATORS = ".,'’·٫٬\u00a0\u202f"
 _NUMBER = re.compile(rf"\d+(?:[{_SEPARATORS}]\d+)*")
 _MYRIADS = re.compile(rf"(\d+(?:[{_SEPARATORS}]\d+)*)\s*([万萬만亿億억])")

@@ -14,9 +14,11 @@ from pypdf import PdfReader
 from deployments.notifications.email_text import EmailContent, compose
 from pipelines.core import Minutes, Transcript, Usage
 from pipelines.errors import MinutesParked
-from pipelines.export.document import Heading, Line, Paragraph, Table, marked, minutes_content
+from pipelines.export.blocks import Heading, Line, Paragraph, Table
+from pipelines.export.document import minutes_content
 from pipelines.export.json_layout import minutes_json
 from pipelines.export.labels import labels_for
+from pipelines.export.material import marked
 from pipelines.export.render import render
 from pipelines.export.templating.run import lay_out
 from pipelines.export.templating.templates import CLASSIC, shipped, values_of

@@ -24,7 +24,7 @@ from tusclient.client import TusClient
 from tests.acceptance.conftest import JOB_TIMEOUT_S, RunningMeetMemo
 from tests.servers import free_port
 from tests.servers.prefix_proxy import PREFIX, prefix_proxy
-from tests.support.foreign_clients import ForeignClients, NotInstalled
+from tests.support.foreign_clients import ForeignClients, installed_clients
 from tests.support.recordings import RECORDINGS, truth, word_error_rate
 
 pytestmark = [  # the clients' own
@@ -114,10 +114,10 @@ def site(where: str, request: pytest.FixtureRequest) -> Site:
     return sites[where]
 
 
-@pytest.fixture(scope="session")
-def foreign(tmp_path_factory: pytest.TempPathFactory) -> ForeignClients:
-    """Clients with packages of their own."""
-    return ForeignClients.in_folder(tmp_path_factory.mktemp("clients"))
+@pytest.fixture(scope="module")
+def foreign() -> ForeignClients:
+    """Clients with packages of their own; CI installs them first."""
+    return installed_clients()
 
 
 def openai_python(site: Site) -> str:
@@ -160,6 +160,31 @@ def requests_form(site: Site) -> str:
     sent.raise_for_status()
     assert sent.headers["location"].startswith(site.cluster.more.get("MEETMEMO_HTTP__PUBLIC_URL", "/v1/"))
     return site.text(sent.json()["id"])
+
+
+def open_webui(site: Site) -> str:
+    """Open WebUI's request with its speech-to-text engine set to OpenAI."""
+    with MEETING.open("rb") as file:
+        answer = requests.post(
+            f"{site.base}/v1/audio/transcriptions",
+            headers={"Authorization": f"Bearer {site.key}"},
+            files={"file": (MEETING.name, file)},
+            data={"model": "whisper-1", "language": "en"},
+            timeout=JOB_TIMEOUT_S,
+        )
+    answer.raise_for_status()
+    return str(answer.json()["text"])
+
+
+def n8n(site: Site) -> str:
+    """The request of n8n's OpenAI node, "Transcribe a Recording": options are texts, the file is the last part."""
+    fields = [(name, (None, text)) for name, text in (("language", "en"), ("temperature", "0"), ("model", "whisper-1"))]
+    parts: list[tuple[str, Any]] = [*fields, ("file", (MEETING.name, MEETING.read_bytes(), "audio/mpeg"))]
+    headers = {"Authorization": f"Bearer {site.key}", "Accept": "application/json,text/*;q=0.99"}
+    url = f"{site.base}/v1/audio/transcriptions"
+    answer = requests.post(url, files=parts, headers=headers, timeout=JOB_TIMEOUT_S)
+    answer.raise_for_status()
+    return str(answer.json()["text"])
 
 
 def presigned_put(site: Site) -> str:
@@ -215,6 +240,8 @@ CLIENTS: tuple[Callable[[Site], str], ...] = (
     assemblyai_sdk,
     tuspy,
     requests_form,
+    open_webui,
+    n8n,
     presigned_put,
     boto3_bucket,
     curl,
@@ -250,11 +277,7 @@ def test_a_client_gets_its_text(client: Callable[[Site], str], site: Site) -> No
 def test_a_foreign_client_gets_its_text(client: str, site: Site, foreign: ForeignClients) -> None:
     """Clients for Node, and those for Python that want packages of their own."""
     script = client.partition(" ")[0]
-    run = foreign.node if script.endswith(".mjs") else foreign.python
-    try:
-        printed = run(script, site.base, site.key, str(MEETING), *FOREIGN[client]).strip()
-    except NotInstalled as error:
-        pytest.skip(str(error))
+    printed = foreign.run(script, site.base, site.key, str(MEETING), *FOREIGN[client]).strip()
     if script == "tus.mjs":
         printed = site.text(printed)  # of the whole recording, also where it came in parts
     assert is_heard(printed)

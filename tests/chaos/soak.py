@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from pipelines.jobs.job import Job, JobState
+from pipelines.ledger.job_filter import ALL_JOBS
 from pipelines.ledger.open import open_ledger
 from pipelines.ledger.protocol import all_jobs
 from pipelines.storage.layout import RESUMABLE_UPLOADS
@@ -240,7 +241,7 @@ class Soak:
             while time.monotonic() < deadline and any(n for state, n in ledger.counts().items() if not state.final):
                 time.sleep(1.0)
             jobs: dict[str, list[Job]] = defaultdict(list)
-            for job in all_jobs(ledger, None):
+            for job in all_jobs(ledger, None, ALL_JOBS):
                 jobs[job.options.prompt].append(job)
         finally:
             ledger.close()

@@ -3,6 +3,7 @@
 It cuts the recording and encodes it anew with FFmpeg before it asks; without ffprobe it reads WAV only.
 """
 
+import contextlib
 import subprocess
 import sys
 import tempfile
@@ -19,4 +20,6 @@ parser = OpenAIWhisperParser(api_key=key, base_url=f"{base}/v1")
 with tempfile.TemporaryDirectory() as folder:
     wav = Path(folder) / "recording.wav"
     subprocess.run([AudioSegment.converter, "-loglevel", "error", "-i", name, str(wav)], check=True)
-    print(" ".join(document.page_content for document in parser.lazy_parse(Blob.from_path(wav))))
+    with contextlib.redirect_stdout(sys.stderr):  # the parser tells which part it is at
+        text = " ".join(document.page_content for document in parser.lazy_parse(Blob.from_path(wav)))
+    print(text)

@@ -1,7 +1,9 @@
 """LiteLLM: ``python litellm_client.py BASE KEY FILE`` prints the text."""
 
+import os
 import sys
 
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it asks another server for prices first
 import litellm
 
 base, key, name = sys.argv[1:]

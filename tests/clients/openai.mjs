@@ -1,7 +1,9 @@
 // OpenAI's client for Node: `node openai.mjs BASE KEY FILE` prints the text.
+import { File } from "node:buffer";
 import { createReadStream } from "node:fs";
 import OpenAI from "openai";
 
+globalThis.File ??= File; // Node 18 has none, and the client wants one
 const [base, key, file] = process.argv.slice(2);
 const client = new OpenAI({ baseURL: `${base}/v1`, apiKey: key, maxRetries: 0 });
 const models = await client.models.list();

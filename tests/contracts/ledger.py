@@ -1,5 +1,6 @@
 """What every ledger must do."""
 
+from tests.contracts.keeping import AuditContract, LegalHoldsContract, ReceiptsContract
 from tests.contracts.ledger_base import after, make_job
 from tests.contracts.ledger_coordination import CoordinationContract
 from tests.contracts.ledger_corrections import CorrectionsContract
@@ -26,5 +27,8 @@ class LedgerContract(
     CorrectionsContract,
     SearchContract,
     ReviewContract,
+    AuditContract,
+    LegalHoldsContract,
+    ReceiptsContract,
 ):
     """The whole contract; subclasses give the fixtures that `LedgerBase` names."""

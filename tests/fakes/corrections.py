@@ -4,16 +4,19 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
+from pipelines.audit import Deed
 from pipelines.jobs.job import Job
 from pipelines.ledger.protocol import Clock
 from pipelines.ledger.rules import storable
 from pipelines.transcript.corrections import Correction, judge_correction
+from tests.fakes.keeping import MemoryAudit
 
 
 class MemoryCorrections:
     """`pipelines.transcript.corrections.CorrectionRepository` in a dict.
 
-    ``using`` holds the ledger's lock and raises during an outage; ``get_job``, ``enter`` and ``mark`` are the ledger's.
+    ``using`` holds the ledger's lock and raises during an outage; ``get_job``, ``enter``, ``mark`` and ``audit`` are
+    the ledger's.
     """
 
     def __init__(
@@ -23,16 +26,18 @@ class MemoryCorrections:
         get_job: Callable[[str, str], Job],
         enter: Callable[[str, str, str], None],
         mark: Callable[[Collection[str]], None],
+        audit: MemoryAudit,
         clock: Clock,
     ) -> None:
         self._using = using
         self._get_job = get_job
         self._enter = enter
         self._mark = mark
+        self._audit = audit
         self._clock = clock
         self._versions: dict[str, tuple[Correction, ...]] = {}
 
-    def add(self, tenant: str, job_id: str, correction: Correction) -> Correction:
+    def add(self, tenant: str, job_id: str, correction: Correction, deed: Deed | None = None) -> Correction:
         """Make a version count; see `pipelines.transcript.corrections.CorrectionRepository.add`."""
         with self._using():
             held = self.of_job(tenant, job_id)
@@ -44,6 +49,8 @@ class MemoryCorrections:
             self._versions[job_id] = (*held, kept)
             self._enter(job_id, "corrected", f"version {kept.version}")
             self._mark([job_id])
+            if deed is not None:
+                self._audit.append([deed])
             return kept
 
     def of_job(self, tenant: str, job_id: str) -> Sequence[Correction]:

@@ -8,11 +8,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+from pipelines.audit import Deed
 from pipelines.errors import Fenced, JobUnknown, LedgerError, LedgerUnavailable
 from pipelines.ids import new_id
 from pipelines.jobs.costs import JobCost
 from pipelines.jobs.economy import due_at_s, promoted_at_s
 from pipelines.jobs.job import Job, JobState
+from pipelines.keeping.receipts import Receipt
 from pipelines.ledger.job_filter import ALL_JOBS, JobFilter
 from pipelines.ledger.outbox import Message
 from pipelines.ledger.protocol import (
@@ -46,6 +48,7 @@ from pipelines.models.routing import ModelRoute
 from pipelines.scheduling.fair_share import Waiting, share_out
 from pipelines.scheduling.shards import WHOLE, Shard
 from tests.fakes.corrections import MemoryCorrections
+from tests.fakes.keeping import MemoryAudit, MemoryHolds, MemoryReceipts
 from tests.fakes.outbox import MemoryOutbox
 from tests.fakes.request_locks import MemoryKeyHolds
 from tests.fakes.search import MemorySearch
@@ -87,10 +90,24 @@ class MemoryLedger:
         self._model_routes: tuple[ModelRoute, ...] = ()
         self.outbox = MemoryOutbox(check=self.check, get_job=self.get, clock=clock)
         self.holds = MemoryKeyHolds(check=self.check, clock=clock)
+        self.audit = MemoryAudit(using=self._using, clock=clock)
+        self.receipts = MemoryReceipts(using=self._using, check_job=self._check_unheld, audit=self.audit)
+        self.legal_holds = MemoryHolds(
+            using=self._using,
+            get_job=self.get,
+            is_erased=self.receipts.is_erased,
+            audit=self.audit,
+            clock=clock,
+        )
         self.search = MemorySearch(using=self._using, jobs=lambda: self._jobs, clock=clock)
         self.review = self.search.review
         self.corrections = MemoryCorrections(
-            using=self._using, get_job=self.get, enter=self._enter, mark=self.search.mark, clock=clock
+            using=self._using,
+            get_job=self.get,
+            enter=self._enter,
+            mark=self.search.mark,
+            audit=self.audit,
+            clock=clock,
         )
 
     @property
@@ -241,10 +258,16 @@ class MemoryLedger:
                 self._n_requests[job_id] -= 1
                 self._enter(job_id, "left")
 
-    def delete(self, tenant: str, job_id: str) -> None:
-        """Forget a job, its history and its idempotency key; raises `JobUnknown`."""
+    def delete(self, tenant: str, job_id: str, *, receipt: Receipt | None = None, deed: Deed | None = None) -> None:
+        """Forget a job, its history and its idempotency key; see `pipelines.ledger.protocol.Ledger.delete`."""
         with self._using():
             job = self.get(tenant, job_id)
+            if receipt is None:
+                self.legal_holds.require_unheld(job)
+            else:
+                self.receipts.put(receipt)
+            if deed is not None:
+                self.audit.append([deed])
             if job.state.final:
                 self._costs.append(JobCost.of(job))
             del self._jobs[job.id], self._events[job.id], self._fences[job.id], self._n_requests[job.id]
@@ -253,6 +276,9 @@ class MemoryLedger:
             self.outbox.forget(job.id)
             self.corrections.forget(job.id)
             self.search.drop(job.id)
+
+    def _check_unheld(self, tenant: str, job_id: str) -> None:
+        self.legal_holds.require_unheld(self.get(tenant, job_id))
 
     def scrub(self, max_bytes: int) -> bool:
         """There is no file."""

@@ -33,6 +33,7 @@ LEDGER_WRITES = frozenset(
     {
         *("create", "acquire_lease", "release", "claim", "apply", "apply_many", "record", "delete"),
         *("write", "settle", "forget"),  # of its search index
+        *("begin", "finish"),  # of its receipts
     }
 )
 STORE_WRITES = frozenset({"put", "put_file", "delete", "delete_prefix"})
@@ -156,6 +157,12 @@ async def _see_through(cluster: InProcessCluster, program: Program, clockwork: _
 
 
 async def _live(program: Program, messages: Connection) -> None:
+    cluster, clockwork = _opened(program)
+    async with cluster.indexing():
+        await _work(cluster, program, clockwork, messages)
+
+
+def _opened(program: Program) -> tuple[InProcessCluster, _Clockwork]:
     clockwork = _Clockwork(program)
     cluster = InProcessCluster(
         _Watched(open_ledger(program.ledger_url), LEDGER_WRITES, clockwork, clockwork.transaction),
@@ -164,6 +171,10 @@ async def _live(program: Program, messages: Connection) -> None:
         owner=program.owner,
         notifications=NOTIFICATIONS,
     )
+    return cluster, clockwork
+
+
+async def _work(cluster: InProcessCluster, program: Program, clockwork: _Clockwork, messages: Connection) -> None:
     for job_id, numbers in program.jobs.items():
         try:
             cluster.ledger.get(TENANT, job_id)

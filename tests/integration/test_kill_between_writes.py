@@ -5,9 +5,11 @@ import contextlib
 import itertools
 import signal
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from deployments.retention.erasure import erase
+from pipelines.audit import AuditAction
 from pipelines.errors import JobUnknown
 from pipelines.jobs.job import JobState
 from pipelines.ledger.open import open_ledger
@@ -84,9 +86,7 @@ async def _erase(ledger: Ledger, store: BlobStore, when: str) -> None:
     """The next start: what is erased stays so, what is not yet is found as long as its transcript is there."""
     there = store.exists(JobKeys(tenant=TENANT, job_id=JOB).transcript)
     assert there or not _found(ledger), when
-    cluster = InProcessCluster(ledger, store, owner="same", notifications=NOTIFICATIONS)
-    await cluster.coordinator.start()
-    try:
+    async with _running(InProcessCluster(ledger, store, owner="same", notifications=NOTIFICATIONS)):
         await until(lambda: not ledger.search.pending(1))
         assert bool(_found(ledger)) == there, when
         with contextlib.suppress(JobUnknown):
@@ -94,6 +94,19 @@ async def _erase(ledger: Ledger, store: BlobStore, when: str) -> None:
         assert not _found(ledger), when
         await until(lambda: not ledger.search.pending(1))
         assert not _found(ledger), when
+        (receipt,) = ledger.receipts.list(TENANT).receipts
+        assert JobKeys(tenant=TENANT, job_id=JOB).transcript in receipt.keys, when
+        assert receipt.gone, when
+        assert not ledger.receipts.begun(time.time() + ERASURE_S), when
+        assert [entry.deed.action for entry in ledger.audit.walk(TENANT)] == [AuditAction.ERASE], when
+
+
+@contextlib.asynccontextmanager
+async def _running(cluster: InProcessCluster) -> AsyncIterator[None]:
+    await cluster.coordinator.start()
+    try:
+        async with cluster.indexing():
+            yield
     finally:
         await cluster.coordinator.stop()
 
@@ -110,26 +123,24 @@ async def _finish(ledger: Ledger, store: BlobStore, when: str) -> None:
         job = ledger.get(TENANT, JOB)
     except JobUnknown:
         job = cluster.submit(JOB, NUMBERS, tenant=TENANT, diarize=DIARIZE)
-    await cluster.coordinator.start()
     try:
-        (ended,) = await cluster.ended(job)
-        assert (ended.state, ended.n_failed_chunks) == (JobState.SUCCEEDED, 0), when
-        assert cluster.words(job) == list(NUMBERS), when
-        assert ended.notes == (), when
-        assert cluster.said(job) == in_turns(NUMBERS), when
-        names = [event.name for event in ledger.events(TENANT, JOB)]
-        assert [name for name in names if name in set(JobState)] == [
-            *(["queued"] if "queued" in names else []),
-            "transcribing",
-            "summarizing",
-            "succeeded",
-        ], when
-        told = [delivery.message.event for delivery in ledger.outbox.of_job(TENANT, JOB)]
-        assert told == ["job.succeeded"], when
-        await until(lambda: all("/results/" in key for key in store.list("")))
-        await until(lambda: not ledger.search.pending(1))
-        assert set(_found(ledger)) == {"speech"}, when
+        async with _running(cluster):
+            (ended,) = await cluster.ended(job)
+            assert (ended.state, ended.n_failed_chunks) == (JobState.SUCCEEDED, 0), when
+            assert cluster.words(job) == list(NUMBERS), when
+            assert ended.notes == (), when
+            assert cluster.said(job) == in_turns(NUMBERS), when
+            names = [event.name for event in ledger.events(TENANT, JOB)]
+            assert [name for name in names if name in set(JobState)] == [
+                *(["queued"] if "queued" in names else []),
+                "transcribing",
+                "summarizing",
+                "succeeded",
+            ], when
+            told = [delivery.message.event for delivery in ledger.outbox.of_job(TENANT, JOB)]
+            assert told == ["job.succeeded"], when
+            await until(lambda: all("/results/" in key for key in store.list("")))
+            await until(lambda: not ledger.search.pending(1))
+            assert set(_found(ledger)) == {"speech"}, when
     except TimeoutError:
         raise AssertionError(f"{when}: {ledger.get(TENANT, JOB)}, stored: {list(store.list(''))}") from None
-    finally:
-        await cluster.coordinator.stop()

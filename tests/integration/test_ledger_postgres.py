@@ -19,6 +19,7 @@ from pipelines.ledger import database
 from pipelines.ledger.open import open_ledger
 from pipelines.ledger.protocol import JobUpdate
 from pipelines.ledger.schema import is_ours, metadata
+from tests.contracts.keeping import BatchHoldsContract
 from tests.contracts.ledger import LedgerContract, after, make_job
 from tests.contracts.review import BatchReviewContract
 from tests.contracts.search import BatchSearchContract
@@ -65,7 +66,7 @@ def another(ledger, url, clock):
     ledger.close()
 
 
-class TestPostgresLedger(LedgerContract, BatchSearchContract, BatchReviewContract):
+class TestPostgresLedger(LedgerContract, BatchSearchContract, BatchReviewContract, BatchHoldsContract):
     """The contract of every ledger, in PostgreSQL."""
 
 

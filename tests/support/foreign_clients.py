@@ -1,9 +1,10 @@
 """Clients that want packages of their own: Node's, and Python's whose dependencies may differ from ours.
 
-They are scripts in `tests/clients`, with bounded packages. These are installed once, into a folder of the test run or
-into the one that the environment's ``MEETMEMO_TEST_CLIENTS`` names, which is kept.
+They are scripts in `tests/clients`, with bounded packages. ``scripts/fetch-clients`` installs these once into the
+user's cache, or into the folder that the environment's ``TEST_CLIENTS`` names.
 """
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -11,13 +12,22 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 SCRIPTS = Path(__file__).parents[1] / "clients"
+PACKAGES = ("package.json", "requirements.txt")
 INSTALL_TIMEOUT_S = 600.0
 RUN_TIMEOUT_S = 300.0
+_DONE = "installed"
 
 
-class NotInstalled(Exception):
-    """The packages cannot be had here: no Node, or no package index."""
+def clients_folder() -> Path:
+    """Return where the packages are, or shall be: another folder for other packages."""
+    if named := os.environ.get("TEST_CLIENTS"):
+        return Path(named)
+    wanted = hashlib.sha256(b"".join((SCRIPTS / name).read_bytes() for name in PACKAGES)).hexdigest()[:12]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "meetmemo" / f"clients-{wanted}"
 
 
 @dataclass(frozen=True)
@@ -26,40 +36,47 @@ class ForeignClients:
 
     folder: Path
 
-    @classmethod
-    def in_folder(cls, fallback: Path) -> "ForeignClients":
-        """Return those in the environment's folder, or in another one."""
-        return cls(Path(os.environ.get("MEETMEMO_TEST_CLIENTS", fallback)))
+    @property
+    def are_installed(self) -> bool:
+        return (self.folder / _DONE).exists()
 
-    def node(self, script: str, *arguments: str) -> str:
-        """Run a script for Node; return what it prints. Raises `NotInstalled`."""
-        if not (shutil.which("node") and shutil.which("npm")):
-            raise NotInstalled("there is no Node")
-        folder = self.folder / "node"
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in SCRIPTS.iterdir():
-            if path.suffix in (".mjs", ".json"):
-                shutil.copy(path, folder)
-        if not (folder / "installed").exists():
-            _install(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"], folder)
-        return _run(["node", str(folder / script), *arguments])
+    def install(self) -> None:
+        """Install what is missing; raises `subprocess.CalledProcessError`, and `FileNotFoundError` without npm."""
+        if self.are_installed:
+            return
+        node, python = self.folder / "node", self.folder / "python"
+        node.mkdir(parents=True, exist_ok=True)
+        shutil.copy(SCRIPTS / "package.json", node)
+        _install(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"], node)
+        _install([sys.executable, "-m", "venv", str(python)], self.folder)
+        wanted = str(SCRIPTS / "requirements.txt")
+        _install([str(python / "bin" / "python"), "-m", "pip", "install", "-q", "-r", wanted], self.folder)
+        (self.folder / _DONE).touch()
 
-    def python(self, script: str, *arguments: str) -> str:
-        """Run a script for Python; return what it prints. Raises `NotInstalled`."""
-        folder = self.folder / "python"
-        if not (folder / "installed").exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, timeout=INSTALL_TIMEOUT_S)
-            wanted = str(SCRIPTS / "requirements.txt")
-            _install([str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "-r", wanted], folder)
-        return _run([str(folder / "bin" / "python"), str(SCRIPTS / script), *arguments])
+    def run(self, script: str, *arguments: str) -> str:
+        """Run a script of `SCRIPTS`; return what it prints."""
+        return _run(self.command(script, *arguments))
+
+    def command(self, script: str, *arguments: str) -> list[str]:
+        """Return the command line that runs a script of `SCRIPTS`."""
+        if script.endswith(".mjs"):
+            # Node looks for packages beside the script.
+            path = Path(shutil.copy(SCRIPTS / script, self.folder / "node"))
+            return ["node", str(path), *arguments]
+        return [str(self.folder / "python" / "bin" / "python"), str(SCRIPTS / script), *arguments]
+
+
+def installed_clients() -> ForeignClients:
+    """Return the clients; without them the test is skipped, and fails in CI, which installs them first."""
+    clients = ForeignClients(clients_folder())
+    if not clients.are_installed:
+        missing = "needs other people's clients: scripts/fetch-clients"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
+    return clients
 
 
 def _install(command: list[str], folder: Path) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False)
-    if done.returncode:
-        raise NotInstalled(f"{' '.join(command)}: {done.stderr[-500:]}")
-    (folder / "installed").touch()
+    subprocess.run(command, cwd=folder, stdout=sys.stderr, timeout=INSTALL_TIMEOUT_S, check=True)
 
 
 def _run(command: list[str]) -> str:

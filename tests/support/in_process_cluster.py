@@ -5,11 +5,13 @@ transcript, a chunk transcribed twice a doubled one.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from itertools import groupby
 from typing import Any
 
+from deployments.artifacts.search_indexer import SearchIndexer
 from deployments.artifacts.storage_retry import StorageRetry
 from deployments.coordinator.coordinator import Coordinator
 from deployments.coordinator.options import CoordinatorOptions
@@ -17,6 +19,7 @@ from deployments.notifications.messages import JobNotifications
 from deployments.ports import (
     DiarizationRequest,
     DiarizerPort,
+    MaskedCopyRequest,
     MinutesPort,
     MinutesRequest,
     SegmenterPort,
@@ -26,6 +29,7 @@ from deployments.ports import (
     WrittenResults,
 )
 from deployments.workers.minutes_writer import MinutesWriter
+from deployments.workers.search_index_worker import SearchIndexWorker
 from deployments.workers.transcriber import Transcriber
 from pipelines.codec import decode, encode
 from pipelines.core import SAMPLE_RATE, BlobRef, Chunk, SoundTrack, SourceSummary, Span, SpeechInterval, Transcript
@@ -65,6 +69,7 @@ class CodedSegmenter:
         self.tracks: tuple[SoundTrack, ...] = ()
         self.notes: tuple[Note, ...] = ()
         self.n_calls = 0
+        self.masked: list[MaskedCopyRequest] = []
 
     async def segment(self, request: SegmentRequest) -> AsyncIterator[BlobRef | Span | SourceSummary]:
         self.n_calls += 1
@@ -107,6 +112,9 @@ class CodedSegmenter:
         )
         self._store.put(keys.summary, encode(summary))
         yield summary
+
+    async def keep_masked(self, request: MaskedCopyRequest) -> None:
+        self.masked.append(request)
 
     async def probe(self, tenant: str, url: str) -> Probe:
         raise NotImplementedError("there are no dry runs of coded recordings")
@@ -207,6 +215,21 @@ class InProcessCluster:
         )
         self.claim = self.coordinator.claim
         self.complete = self.coordinator.complete
+
+    @contextlib.asynccontextmanager
+    async def indexing(self) -> AsyncIterator[None]:
+        """What the MinutesWriter's replica does beside: keep the search index, looking often."""
+
+        async def soon(seconds: float) -> None:
+            await asyncio.sleep(min(seconds, 0.02))
+
+        worker = SearchIndexWorker(SearchIndexer(self.ledger, self.store), sleep=soon)
+        task = asyncio.create_task(worker.run(), name="index")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def work(self, pull_id: str) -> int:
         """Serve's part: the next replica in turn takes the pull."""

@@ -5,7 +5,10 @@ from pipelines.minutes.provider.endpoints import Endpoint
 
 SCHEMA = {
     "type": "object",
-    "properties": {"decision": {"type": "string"}, "lines": {"type": "array", "items": {"type": "integer"}}},
+    "properties": {
+        "decision": {"type": "string"},
+        "lines": {"type": "array", "items": {"type": "integer"}, "maxItems": 3},
+    },
     "required": ["decision", "lines"],
 }
 _ASKED = (
@@ -19,7 +22,7 @@ def _question(text: str, max_tokens: int) -> ChatRequest:
     return ChatRequest(messages=(message,), max_tokens=max_tokens, schema=SCHEMA, user="")
 
 
-QUESTIONS = {"whole": _question(_ASKED, 80), "cut": _question(f"{_ASKED} Say it at length.", 4)}
+QUESTIONS = {"whole": _question(_ASKED, 40), "cut": _question(f"{_ASKED} Say it at length.", 4)}
 
 
 def deepseek_endpoint() -> Endpoint:

@@ -27,13 +27,16 @@ class ScriptedModel:
     """Answers what ``reply`` makes of a conversation and the number of the call, from 0.
 
     ``context_tokens`` is how much of a prompt it is shown: more is cut at the beginning without a word, and
-    ``counts`` says whether it tells how much it read.
+    ``counts`` says whether it tells how much it read, ``finish_reason`` why its answers end.
     """
 
-    def __init__(self, reply: Reply, *, context_tokens: int = 1_000_000, counts: bool = True) -> None:
+    def __init__(
+        self, reply: Reply, *, context_tokens: int = 1_000_000, counts: bool = True, finish_reason: str = "stop"
+    ) -> None:
         self.reply = reply
         self.context_tokens = context_tokens
         self.counts = counts
+        self.finish_reason = finish_reason
         self.prompts: list[Sequence[ChatMessage]] = []
 
     async def complete(self, request: ChatRequest, json_mode: JsonMode) -> Completion:
@@ -48,7 +51,7 @@ class ScriptedModel:
         self.prompts.append(messages)
         usage = Usage(n_calls=1, n_prompt=n_read, n_completion=estimate_tokens(text), models=("scripted",))
         n_told = n_read if self.counts else None
-        return Completion(text=text, finish_reason="stop", model="scripted", usage=usage, n_read=n_told)
+        return Completion(text=text, finish_reason=self.finish_reason, model="scripted", usage=usage, n_read=n_told)
 
 
 def _last_part(messages: Sequence[ChatMessage], n_characters: int) -> tuple[ChatMessage, ...]:

@@ -1,9 +1,11 @@
 // The entry point: the bar above, the page of the URL's fragment, sign-in where it is required.
 
+import { account } from "./lib/account.js";
 import { here, signedOut } from "./lib/api.js";
 import { fill, h, icon, refill } from "./lib/dom.js";
 import { language, setLanguage, t } from "./lib/i18n.js";
 import { preferences, session } from "./lib/session.js";
+import { withErrorToast } from "./lib/toasts.js";
 import { feed } from "./jobs/feed.js";
 import { JobsPage } from "./jobs/jobs_page.js";
 import { ReviewPage } from "./review/review_page.js";
@@ -11,7 +13,7 @@ import { SearchPage } from "./search/search_page.js";
 import { JobPage } from "./transcript/job_page.js";
 import { BatchesPage } from "./admin/batches_page.js";
 import { ClusterPage } from "./admin/cluster_page.js";
-import { isAuthorized, SignInPage } from "./admin/signin_page.js";
+import { isAuthorized, SIGN_IN_FAULT, SignInPage } from "./admin/signin_page.js";
 
 const bar = document.getElementById("bar");
 const main = document.getElementById("main");
@@ -47,17 +49,22 @@ function navigate() {
   (main.querySelector("h1") ?? main).focus({ preventScroll: true });
 }
 
+/** Show the sign-in page; an address that the server led to holds the reason of a sign-in that failed. */
 function showSignIn(why) {
   if (signingIn) return;
   signingIn = true;
   feed.stop();
-  show(new SignInPage(start, why));
+  account.forget();
+  const [, section, reason = ""] = location.hash.split("/");
+  show(new SignInPage(start, why, section === SIGN_IN_FAULT ? reason : ""));
   main.querySelector("input").focus();
 }
 
-function start() {
+async function start() {
+  await account.load();
   signingIn = false;
   feed.start();
+  if (location.hash.startsWith(`#/${SIGN_IN_FAULT}/`)) history.replaceState(null, "", "#/");
   navigate();
 }
 
@@ -70,15 +77,39 @@ function drawBar() {
   refill(
     bar,
     h("a.brand", { href: "#/" }, h("img", { src: here("/console/icon.svg"), alt: "MeetMemo", width: 22, height: 22 }), h("span", { "aria-hidden": "true" }, "MeetMemo")),
-    h("nav", { "aria-label": t("navigation") }, !signingIn && [link("jobs", "#/"), link("search", "#/search"), link("review", "#/review"), link("batches", "#/batches"), link("cluster", "#/cluster"), h("a", { href: here("/docs") }, t("apiDocs"))]),
+    h("nav", { "aria-label": t("navigation") }, !signingIn && [link("jobs", "#/"), link("search", "#/search"), link("review", "#/review"), link("batches", "#/batches"), account.may("metrics") && link("cluster", "#/cluster"), h("a", { href: here("/docs") }, t("apiDocs"))]),
     h("span.offline", { role: "status", hidden: feed.connected || signingIn || !feed.started }, t("offline")),
     h("button.bare", { type: "button", lang: other === "zh" ? "zh-CN" : "en", data: { part: "language" }, onclick: () => (setLanguage(other), redrawPage()) }, t("otherLanguage")),
     h("button.bare", { type: "button", "aria-label": themeLabel, title: themeLabel, data: { part: "theme" }, onclick: nextTheme }, icon(THEME_ICONS[theme])),
-    session.key && h("button.bare", { type: "button", "aria-label": t("signOut"), title: t("signOut"), onclick: signOut }, icon("leave")),
+    !signingIn && account.isPerson && whoIsIt(),
+    (session.key || (account.isPerson && !signingIn)) && h("button.bare", { type: "button", "aria-label": t("signOut"), title: t("signOut"), onclick: signOut }, icon("leave")),
   );
   const skip = document.querySelector(".skip");
   skip.textContent = t("skip");
   skip.onclick = (event) => (event.preventDefault(), main.focus());
+}
+
+/** Build the name of the person who is signed in, and a choice of tenants where there are several. */
+function whoIsIt() {
+  const { name, role, tenant, tenants } = account.me;
+  const title = t("signedInAs", { name, role: t(`role_${role}`) });
+  const option = (each) => h("option", { value: each.tenant, selected: each.tenant === tenant }, `${each.tenant} (${t(`role_${each.role}`)})`);
+  const choose = (event) => withErrorToast(() => workIn(event.target.value));
+  return h(
+    "span.who",
+    { data: { part: "who" } },
+    h("span.name", { title }, name),
+    tenants.length > 1 && h("select", { "aria-label": t("tenant"), onchange: choose }, tenants.map(option)),
+  );
+}
+
+/** Go on in another tenant: nothing of the one before stays on the page. */
+async function workIn(tenant) {
+  await account.switchTenant(tenant);
+  feed.stop();
+  feed.start();
+  if (location.hash.split("/").length > 2) location.hash = "#/";
+  else navigate();
 }
 
 function redrawPage() {
@@ -99,9 +130,16 @@ function applyTheme() {
   else document.documentElement.dataset.theme = theme;
 }
 
-function signOut() {
-  session.key = "";
-  showSignIn("");
+async function signOut() {
+  if (session.key || !account.isPerson) {
+    session.key = "";
+    return showSignIn("");
+  }
+  await withErrorToast(async () => {
+    const url = await account.signOut();
+    if (url) location.assign(url);
+    else showSignIn("");
+  });
 }
 
 applyTheme();
@@ -109,8 +147,8 @@ drawBar();
 addEventListener("hashchange", navigate);
 feed.addEventListener("connection", drawBar);
 signedOut.addEventListener("signedout", () => {
-  const had = session.key;
+  const why = session.key ? t("signedOutNow") : account.isPerson ? t("sessionOver") : "";
   session.key = "";
-  showSignIn(had ? t("signedOutNow") : "");
+  showSignIn(why);
 });
 if (await isAuthorized()) start();

@@ -30,6 +30,9 @@ POLICIES: Mapping[str, MaskKind] = {
     "email_address": "email",
     "credit_card_number": "cards",
     "number_sequence": "numbers",
+    "phone_number": "phones",
+    "person_name": "names",
+    "location": "places",
 }
 _NO_ANALYSIS = "is not supported: transcripts are not analysed"
 _SIGNED = "is not supported: webhooks are signed, in webhook-signature"
@@ -56,7 +59,7 @@ NOT_SUPPORTED: Mapping[str, str] = {
     **dict.fromkeys(("audio_start_from", "audio_end_at"), _WHOLE),
     **dict.fromkeys(
         ("redact_pii_audio", "redact_pii_audio_quality", "redact_pii_audio_options", "redact_pii_return_unredacted"),
-        "is not supported: only text is masked, and what it hides is not kept",
+        "is not supported: no audio is given back here, and what is hidden is not kept",
     ),
     **dict.fromkeys(("language_confidence_threshold", "speech_threshold"), "is not supported: nothing is rejected"),
     **dict.fromkeys(("boost_param", "keyterms_prompt_options"), "is not supported: all words have the same weight"),

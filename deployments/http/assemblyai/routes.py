@@ -9,7 +9,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
 
-from deployments.artifacts import job_data
 from deployments.http.assemblyai.docs import DELETE_DESCRIPTION, TRANSCRIPT_DESCRIPTION, UPLOAD_DESCRIPTION
 from deployments.http.assemblyai.forms import NAMES, TranscriptRequest
 from deployments.http.assemblyai.listing import Listing, TranscriptList, TranscriptQuery
@@ -40,7 +39,7 @@ from deployments.tenant.backend import Backend
 from deployments.tenant.jobs import TenantJobs
 from deployments.tenant.threads import in_thread
 from pipelines.core import Transcript
-from pipelines.errors import IllegalTransition, NotFound, ResultPending, refused_option
+from pipelines.errors import IllegalTransition, NotFound, Reason, ResultPending, refused_option
 from pipelines.export.render import render
 from pipelines.jobs.dialect import ASSEMBLYAI, Dialect
 from pipelines.jobs.job import Job
@@ -150,14 +149,14 @@ def transcript_routes(backend: Backend) -> APIRouter:
     )
     async def show(request: Request, job_id: str, jobs: VendorReader) -> TranscriptBody:
         job = await jobs.get(job_id)
-        transcript = await in_thread(job_data.read_transcript, backend.store, job) if has_transcript(job) else None
+        transcript = await jobs.transcript(job) if has_transcript(job) else None
         return await in_thread(_told, request, job, transcript)
 
     @router.delete(
         TRANSCRIPT_PATH + "/{job_id}",
         summary="Erase as AssemblyAI does",
         description=DELETE_DESCRIPTION,
-        responses=documented_in(ERRORS, *ONE_TRANSCRIPT),
+        responses=documented_in(ERRORS, Reason.LEGAL_HOLD, *ONE_TRANSCRIPT),
     )
     async def erase(job_id: str, jobs: VendorWriter) -> TranscriptBody:
         job = await jobs.get(job_id)
@@ -226,7 +225,7 @@ def transcript_routes(backend: Backend) -> APIRouter:
         job = await jobs.get(job_id)
         if not has_transcript(job):
             raise ResultPending(f"Transcript {job.id} is {job.state} and has no text.")
-        return job, await in_thread(job_data.read_transcript, backend.store, job)
+        return job, await jobs.transcript(job)
 
     def _told(request: Request, job: Job, transcript: Transcript | None) -> TranscriptBody:
         return transcript_body(job, transcript, upload_url(_base_url(request), job.id))

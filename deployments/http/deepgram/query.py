@@ -33,6 +33,9 @@ MASKS: Mapping[str, MaskKind] = {
     "credit_card": "cards",
     "numbers": "numbers",
     "email_address": "email",
+    "phone_number": "phones",
+    "name": "names",
+    "location": "places",
 }
 _LISTS = frozenset({"detect_language", "redact", "keyterm", "keywords", "tag", "extra"})
 _NO_ANALYSIS = "is not supported: transcripts are not analysed"

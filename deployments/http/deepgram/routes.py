@@ -70,6 +70,7 @@ def listen_routes(backend: Backend) -> APIRouter:
         if failure := failure_of(ended):
             status = DEEPGRAM.status(failure.reason, failure.status)
             return _json(deepgram_error(failure, job.id), status, headers)
+        await jobs.noted_read(ended, "transcript")
         return _json(await in_thread(_rendered, ended, query), 200, headers)
 
     def _rendered(job: Job, query: ListenQuery) -> ListenBody:

@@ -50,6 +50,7 @@ def speech_routes(backend: Backend) -> APIRouter:
         headers = {"x-meetmemo-job": job.id, "location": f"{backend.public_url}{job_path(job.id)}"}
         set_response_headers(request, headers)  # whatever the answer comes to be
         if speech.stream:
+            await jobs.noted_read(job, "transcript")
             return event_response(_streamed(speech, job), headers)
         return await _whole(request, jobs, speech, job, headers)
 
@@ -63,6 +64,7 @@ def speech_routes(backend: Backend) -> APIRouter:
         if failure := failure_of(ended):
             status = openai_status(failure.reason, failure.status)
             return Response(speech_error(failure).model_dump_json(), status, headers, "application/json")
+        await jobs.noted_read(ended, "transcript")
         transcript = await in_thread(_result, ended)
         body, media_type = speech_body(transcript, speech.format, speech.task, speech.granularities)
         return Response(body, headers={**headers, **_warning(transcript)}, media_type=media_type)

@@ -15,7 +15,8 @@ from deployments.tenant.backend import Backend
 from deployments.tenant.jobs import ResultStream
 from deployments.tenant.threads import in_thread
 from pipelines.audio.formats import PLAYBACK_MEDIA_TYPE, PLAYBACK_SUFFIX
-from pipelines.errors import BlobMissing, IllegalTransition, ResultPending
+from pipelines.audit import AuditAction
+from pipelines.errors import BlobMissing, IllegalTransition, LedgerUnavailable, Reason, ResultPending
 from pipelines.jobs.job import Job
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.protocol import BlobStore
@@ -40,6 +41,11 @@ def audio_routes(_: Backend) -> APIRouter:
     async def audio(job_id: str, jobs: Reader, wanted: Part) -> Response:
         job = await jobs.get(job_id)
         found = await in_thread(_open_audio, jobs.store, job)
+        try:
+            await jobs.noted_read(job, "audio")
+        except LedgerUnavailable:
+            found.close()
+            raise
         headers = {**_PRIVATE, "content-disposition": inline(PurePosixPath(job.filename).stem, PLAYBACK_SUFFIX)}
         return entity_answer(found, wanted, PLAYBACK_MEDIA_TYPE, headers)
 
@@ -60,13 +66,17 @@ def audio_routes(_: Backend) -> APIRouter:
         status_code=204,
         summary="Delete a recording's playback copy",
         description="Transcript, minutes and documents stay. May be repeated.",
-        responses=documented(*CHANGE_JOB),
+        responses=documented(Reason.LEGAL_HOLD, *CHANGE_JOB),
     )
     async def forget(job_id: str, jobs: Writer) -> Response:
         job = await jobs.get(job_id)
         if not job.state.final:
             raise IllegalTransition(f"Job {job_id} is {job.state}: its audio can be deleted when it has ended.")
-        for keys in _holders(job):
+        holders = _holders(job)
+        names = [(keys.tenant, keys.job_id) for keys in holders]
+        await jobs.check_unheld(*(await in_thread(jobs.ledger.get_many, names)).values())
+        await in_thread(jobs.ledger.audit.append, [jobs.deed(AuditAction.DELETE_AUDIO, job.id)])
+        for keys in holders:
             await in_thread(jobs.store.delete_prefix, keys.audio)
             await in_thread(jobs.store.delete, keys.audio_mark)
         return Response(status_code=204)

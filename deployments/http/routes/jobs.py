@@ -18,9 +18,12 @@ from deployments.http.sse import event_response
 from deployments.intake.idempotency import idempotency_key
 from deployments.intake.submission_readers import read_submission
 from deployments.schemas.jobs import JOBS_PATH, JobBody, JobDetail, JobPage, JobQuery, Purged
+from deployments.schemas.keeping import ReceiptDocument
 from deployments.tenant.backend import Backend
+from deployments.tenant.threads import in_thread
 from deployments.tenant.transcript_versions import TranscriptVersions
 from pipelines.errors import Reason
+from pipelines.keeping.receipts import document
 
 CONTENT_TYPES = {
     ".json": "application/json",
@@ -83,8 +86,10 @@ def job_routes(backend: Backend) -> APIRouter:
 
     @router.get(JOBS_PATH + "/{job_id}", tags=["jobs"], summary="Show a job", responses=documented(*ONE_JOB))
     async def show_job(job_id: str, jobs: Reader) -> JobDetail:
-        (body,) = await jobs.show(await jobs.get(job_id))
-        return JobDetail.of(body, await jobs.events(job_id))
+        job = await jobs.get(job_id)
+        (body,) = await jobs.show(job)
+        holds = await in_thread(jobs.ledger.legal_holds.of_job, job)
+        return JobDetail.of(body, await jobs.events(job_id), holds)
 
     @router.delete(
         JOBS_PATH + "/{job_id}",
@@ -95,18 +100,20 @@ def job_routes(backend: Backend) -> APIRouter:
             "Cancels a live job, effective at its next chunk, and answers 202; a job that has ended stays as it is "
             "(200). A job that several equal requests share goes on until each of them has cancelled it; with "
             "`everyone=true` it ends at once. With `purge=true` an ended job is erased with its source, results and "
-            "history, and the answer lists what was deleted; a live job must be cancelled first (409)."
+            "history, and the answer lists what was deleted, with a receipt; a live job must be cancelled first (409), "
+            "and one under a legal hold is not erased (409 `legal_hold`)."
         ),
         responses={
             202: {"model": JobBody, "description": "The job will be cancelled."},
-            **documented(Reason.ILLEGAL_TRANSITION, *STORE, *ONE_JOB),
+            **documented(Reason.ILLEGAL_TRANSITION, Reason.LEGAL_HOLD, *STORE, *ONE_JOB),
         },
     )
     async def end_job(
         job_id: str, response: Response, jobs: Writer, purge: bool = False, everyone: bool = False
     ) -> JobBody | Purged:
         if purge:
-            return Purged(id=job_id, deleted=await jobs.purge(job_id))
+            receipt = await jobs.purge(job_id)
+            return Purged(id=job_id, deleted=receipt.keys, receipt=ReceiptDocument.model_validate(document(receipt)))
         job = await jobs.cancel(job_id, everyone=everyone)
         response.status_code = 200 if job.state.final else 202
         (body,) = await jobs.show(job)

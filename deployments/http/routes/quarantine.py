@@ -37,11 +37,15 @@ class QuarantinedBody(ApiModel):
     error: str
     attempts: list[str] = Field(description="What each attempt met, oldest first.")
     at: datetime
-    clip: str | None = Field(description="URL of a WAV file, levelled; null where the samples could not be read.")
+    clip: str | None = Field(
+        description="URL of a WAV file, levelled; null where the samples could not be read, and where the job hides "
+        "what was said: nobody knows what would be heard."
+    )
 
     @classmethod
     def from_domain(cls, job: Job, chunk: Quarantined, base_url: str) -> "QuarantinedBody":
         index = chunk.item.chunk.index
+        audible = chunk.has_clip and not job.options.hides_audio
         return cls(
             job_id=job.id,
             filename=job.filename,
@@ -54,7 +58,7 @@ class QuarantinedBody(ApiModel):
             error=chunk.error,
             attempts=list(chunk.item.errors),
             at=datetime.fromtimestamp(chunk.at_s, UTC),
-            clip=f"{base_url}{job_path(job.id)}/quarantine/{index}/clip" if chunk.has_clip else None,
+            clip=f"{base_url}{job_path(job.id)}/quarantine/{index}/clip" if audible else None,
         )
 
 

@@ -11,15 +11,17 @@ from deployments.http.errors.documentation import VOICE, VOICES, documented
 from deployments.intake.multipart import FILE_FIELD, read_form
 from deployments.intake.spool import body_of
 from deployments.intake.submission import content_length
+from deployments.schemas.keeping import ReceiptDocument
 from deployments.schemas.options import ApiModel, parsed
 from deployments.tenant.backend import Backend
 from deployments.tenant.jobs import TenantJobs
 from deployments.tenant.transcript_versions import TranscriptVersions
-from deployments.tenant.voices import Enrolment, Receipt
+from deployments.tenant.voices import Enrolment
 from pipelines.codec import decode
 from pipelines.core import Transcript
 from pipelines.errors import EmptyAudio, UnsupportedMediaType, refused_option
 from pipelines.jobs.options import NO_CONTROLS, SpeakerName
+from pipelines.keeping.receipts import Receipt, document
 from pipelines.speakers.profiles import VoiceProfile
 
 VOICES_PATH = "/v1/voices"
@@ -78,15 +80,17 @@ class ReceiptBody(ApiModel):
     deleted_at: datetime
     record_sha256: str = Field(description="Of the record as it was stored.")
     gone: bool = Field(description="The store was asked again, and has it no more.")
+    receipt: ReceiptDocument = Field(description="The same as every deletion is proved, also at `/v1/receipts/{id}`.")
 
     @classmethod
     def of(cls, receipt: Receipt) -> Self:
         """Show a receipt."""
         return cls(
-            id=receipt.id,
-            deleted_at=datetime.fromtimestamp(receipt.deleted_at_s, UTC),
-            record_sha256=receipt.record_sha256,
+            id=receipt.object_id,
+            deleted_at=datetime.fromtimestamp(receipt.deleted_at_s or receipt.begun_at_s, UTC),
+            record_sha256=receipt.blobs[0].sha256 if receipt.blobs else "",
             gone=receipt.gone,
+            receipt=ReceiptDocument.model_validate(document(receipt)),
         )
 
 
@@ -110,7 +114,7 @@ def voice_routes(backend: Backend) -> APIRouter:
         content_type = request.headers.get("content-type", "")
         if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
             raise UnsupportedMediaType("Send multipart/form-data.")
-        voices = backend.voices_of(jobs.tenant)
+        voices = backend.voices_of(jobs)
         async with jobs.spool() as spool:
             length = content_length(request.headers)
             if length is not None:
@@ -137,12 +141,12 @@ def voice_routes(backend: Backend) -> APIRouter:
 
     @router.get(VOICES_PATH, summary="List the voice profiles", responses=documented(*VOICES))
     async def list_voices(jobs: Reader) -> VoiceList:
-        found = await backend.voices_of(jobs.tenant).all()
+        found = await backend.voices_of(jobs).all()
         return VoiceList(voices=[VoiceBody.of(profile) for profile in found])
 
     @router.get(VOICES_PATH + "/{voice_id}", summary="Show a voice profile", responses=documented(*VOICE))
     async def show(voice_id: str, jobs: Reader) -> VoiceBody:
-        return VoiceBody.of(await backend.voices_of(jobs.tenant).get(voice_id))
+        return VoiceBody.of(await backend.voices_of(jobs).get(voice_id))
 
     @router.delete(
         VOICES_PATH + "/{voice_id}",
@@ -151,7 +155,7 @@ def voice_routes(backend: Backend) -> APIRouter:
         responses=documented(*VOICE),
     )
     async def delete(voice_id: str, jobs: Writer) -> ReceiptBody:
-        return ReceiptBody.of(await backend.voices_of(jobs.tenant).delete(voice_id))
+        return ReceiptBody.of(await backend.voices_of(jobs).delete(voice_id))
 
     return router
 

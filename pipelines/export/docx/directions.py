@@ -5,6 +5,7 @@ Word orders letters by the bidirectional algorithm, but punctuation by the run t
 sizes of complex scripts for runs from right to left; so runs are cut where the direction changes.
 """
 
+import re
 from collections.abc import Iterator
 from copy import deepcopy
 
@@ -20,6 +21,8 @@ _AFTER_BIDI = (
     *("adjustRightInd", "snapToGrid", "spacing", "ind", "contextualSpacing", "mirrorIndents", "suppressOverlap", "jc"),
     *_AFTER_JC,
 )
+_MARK = re.compile(r"\s*(?:\[[^\[\]]*[^\W\d_][^\[\]]*\]|\([^()]*[^\W\d_][^()]*\))")
+_LEFT_TO_RIGHT_MARK = "\u200e"
 _LAID_OUT = ("Turn", "Item", "List Bullet", "Footer")
 """Styles whose paragraphs have tabs or indents: within a mirrored document they are mirrored, whatever they say."""
 
@@ -80,7 +83,7 @@ def _cut(run: BaseOxmlElement, *, right_to_left: bool) -> None:
     """Put parts of a run that run from right to left into runs of their own."""
     properties = run.find(qn("w:rPr"))
     pieces = list(_pieces(run, right_to_left=right_to_left))
-    if not any(turned for _, turned in pieces):
+    if not right_to_left and not any(turned for _, turned in pieces):
         return
     for element, turned in pieces:
         part = word("r")
@@ -95,10 +98,19 @@ def _cut(run: BaseOxmlElement, *, right_to_left: bool) -> None:
     run.getparent().remove(run)
 
 
+def _is_mark(text: str) -> bool:
+    """Say whether a text is a note in brackets in another direction: they would part where its line is broken."""
+    return _MARK.fullmatch(text) is not None and not has_right_to_left(text)
+
+
 def _pieces(run: BaseOxmlElement, *, right_to_left: bool) -> Iterator[tuple[BaseOxmlElement, bool]]:
     """Yield the contents of a run, and whether each runs from right to left."""
     for child in run:
-        if child.tag == qn("w:t"):
+        if child.tag == qn("w:t") and right_to_left and _is_mark(child.text or ""):
+            piece = deepcopy(child)
+            piece.text = f"{_LEFT_TO_RIGHT_MARK}{child.text}{_LEFT_TO_RIGHT_MARK}"
+            yield piece, False
+        elif child.tag == qn("w:t"):
             for text, turned in directional_parts(child.text or "", right_to_left=right_to_left):
                 piece = deepcopy(child)
                 piece.text = text

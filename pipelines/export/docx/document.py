@@ -18,7 +18,7 @@ from docx.shared import Cm, Emu
 from docx.table import _Cell
 from docx.text.paragraph import Paragraph as DocxParagraph
 
-from pipelines.export.document import Content, Heading, Line, Paragraph, Run, SpokenTurn, Table
+from pipelines.export.blocks import Content, Heading, Line, Paragraph, Run, SpokenTurn, Table
 from pipelines.export.docx.directions import apply_directions
 from pipelines.export.docx.styles import HEADER_FILL, ITEM_INDENT, RULE_COLOUR, apply_styles, word
 from pipelines.text.direction import is_right_to_left

@@ -18,7 +18,7 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import BaseDocTemplate, CondPageBreak, Flowable, Frame, PageBreak, PageTemplate
 from reportlab.platypus import Table as PdfTable
 
-from pipelines.export.document import Content, Heading, Line, Paragraph, Run, SpokenTurn, Table
+from pipelines.export.blocks import Content, Heading, Line, Paragraph, Run, SpokenTurn, Table
 from pipelines.export.pdf.embedding import EmbeddedFonts
 from pipelines.export.pdf.fonts import is_printable
 from pipelines.export.pdf.shaping import Ink, Styled
@@ -111,7 +111,10 @@ class _Composer:
                     yield self._text([[(block.text, Ink(bold=True))]], style, f"section_{n}", outline=block.text)
                 case Paragraph(kind="item"):
                     style = replace(BULLET, indent=ITEM_INDENT * (block.depth + 1), label_at=ITEM_INDENT * block.depth)
-                    label = [(block.mark, Ink(colour=ACCENT))] if block.mark else []
+                    # Without a letter it is drawn as it stands; from right to left its full stop is at its left.
+                    turned = self._mirrored and block.mark.endswith(".")
+                    mark = f".{block.mark[:-1]}" if turned else block.mark
+                    label = [(mark, Ink(colour=ACCENT))] if mark else []
                     entry = self._text([_styled(line) for line in block.lines], style, label=label)
                     entry.keepWithNext = block.leads
                     yield entry

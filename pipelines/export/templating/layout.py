@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from pipelines.errors import TemplateInvalid
-from pipelines.export.document import Heading, Layout, Paragraph, Table
+from pipelines.export.blocks import Heading, Layout, Paragraph, Table
 from pipelines.export.markdown_blocks import blocks_of
 from pipelines.text.cleaning import clean_text
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipelines.errors import Overloaded, ReplicaLost, TemplateInvalid, TemplateUnknown
-from pipelines.export.document import Layout
+from pipelines.export.blocks import Layout
 from pipelines.export.templating.protocol import (
     MAX_ANSWER_BYTES,
     TemplateAnswer,

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from pydantic import TypeAdapter, ValidationError
 
-from pipelines.export.document import Layout
+from pipelines.export.blocks import Layout
 from pipelines.export.templating.values import Markup
 from pipelines.isolation.framing import allow_until, receive_exactly
 from pipelines.isolation.limits import ProcessLimits

@@ -15,7 +15,7 @@ from pipelines.core import (
     Topic,
     Transcript,
 )
-from pipelines.export.document import Layout
+from pipelines.export.blocks import Layout
 from pipelines.export.escaping import escape
 from pipelines.export.templating.interpreter import fill
 from pipelines.export.templating.layout import layout_of

@@ -14,9 +14,10 @@ from importlib.resources import files
 from typing import Any, Protocol
 
 from pipelines.core import Evidence, Minutes, Topic, Transcript
-from pipelines.export.document import Composer, Layout, marked
+from pipelines.export.blocks import Layout
 from pipelines.export.escaping import escape
 from pipelines.export.labels import Labels, is_chinese, labels_for
+from pipelines.export.material import Material, marked
 from pipelines.export.templating.values import Markup
 from pipelines.text.cleaning import cleaned, one_line
 from pipelines.text.typography import sentences
@@ -45,14 +46,14 @@ class Templates(Protocol):
 def values_of(transcript: Transcript, minutes: Minutes, title: str) -> Mapping[str, Any]:
     """Return what a template may know of the minutes of a recording called ``title``."""
     transcript, minutes, title = cleaned(transcript), cleaned(minutes), cleaned(title)
-    return _values(Composer(transcript, minutes, title), minutes, title)
+    return _values(Material(transcript, minutes, title), minutes, title)
 
 
-def _values(composer: Composer, minutes: Minutes, title: str) -> Mapping[str, Any]:
+def _values(material: Material, minutes: Minutes, title: str) -> Mapping[str, Any]:
     labels = labels_for(minutes.language)
 
     def times(evidence: Evidence) -> Markup:
-        runs = composer.times(evidence)
+        runs = material.times(evidence)
         return Markup("".join(f"[{run.text}](#{run.link})" if run.link else escape(run.text) for run in runs))
 
     return {
@@ -61,17 +62,17 @@ def _values(composer: Composer, minutes: Minutes, title: str) -> Mapping[str, An
         "summary": minutes.summary,
         "language": minutes.language,
         "recording": one_line(title),
-        "duration": composer.duration,
+        "duration": material.duration,
         "date": minutes.held_on,
         "chair": minutes.chair.text if minutes.chair else "",
         "place": minutes.place.text if minutes.place else "",
-        "participants": [composer.person(name) for name in minutes.participants],
+        "participants": [material.person(name) for name in minutes.participants],
         "distribution": [one_line(fact.text) for fact in minutes.distribution],
-        "topics": [_topic(topic, composer, times(topic.evidence), labels) for topic in minutes.topics],
+        "topics": [_topic(topic, material, times(topic.evidence), labels) for topic in minutes.topics],
         "decisions": [
             {
                 "text": one_line(decision.text),
-                "by": composer.person(decision.by),
+                "by": material.person(decision.by),
                 "owner": one_line(decision.owner or ""),
                 "due": one_line(decision.due or ""),
                 "due_date": decision.due_date or "",
@@ -84,7 +85,7 @@ def _values(composer: Composer, minutes: Minutes, title: str) -> Mapping[str, An
         "action_items": [
             {
                 "task": one_line(item.task),
-                "owner": composer.person(item.owner),
+                "owner": material.person(item.owner),
                 "due": one_line(item.due or ""),
                 "due_date": item.due_date or "",
                 "quote": one_line(item.evidence.quote),
@@ -112,13 +113,13 @@ def _with_mark(text: str, labels: Labels, *, verified: bool) -> str:
     return text if verified else f"{text} {marked(labels)}"
 
 
-def _topic(topic: Topic, composer: Composer, times: Markup, labels: Labels) -> Mapping[str, Any]:
+def _topic(topic: Topic, material: Material, times: Markup, labels: Labels) -> Mapping[str, Any]:
     return {
         "title": _with_mark(one_line(topic.title), labels, verified=topic.verified),
         "summary": one_line(topic.summary),
         "points": [point for sentence in sentences(topic.summary) if (point := one_line(sentence))],
-        "start": composer.clock(topic.start_s),
-        "end": composer.clock(topic.end_s),
+        "start": material.clock(topic.start_s),
+        "end": material.clock(topic.end_s),
         "verified": topic.verified,
         "times": times,
     }

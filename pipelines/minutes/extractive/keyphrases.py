@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from pipelines.minutes.extractive.whole_words import NO_SUBJECT, whole_words
 from pipelines.minutes.language.sentences import Sentence
 from pipelines.minutes.language.stopwords import MIXED, StopWords
 from pipelines.minutes.language.terms import UNSPACED, WORD, content_runs, is_short, stem
@@ -13,11 +14,6 @@ MAX_WORDS = 3
 MAX_IDEOGRAPHS = 6
 # A longer phrase replaces a shorter one that is said hardly more often.
 ABSORBED = 0.6
-# An ideograph that stands beside a phrase this often belongs to it.
-COMPLETE = 0.8
-MAX_COMPLETED = 8
-MIN_SAID = 2
-EDGES = frozenset("的了是在和与跟对把被给从向到就都也还很又再不没有这那个些们我你他她它吗呢吧啊呃嗯说做让为")
 
 # The last one breaks phrases: punctuation, hiragana, and scripts of which no words are known.
 _PIECE = re.compile(f"[{HAN}]+|[{KATAKANA}]+|{WORD}|[{KANA}{UNSPACED}]|(?![{MARKS}])[^\\w\\s]")
@@ -57,7 +53,9 @@ def _ideographic(text: str, stops: StopWords) -> Iterator[str]:
     for run in content_runs(text, stops):
         for start in range(len(run)):
             for size in range(2, min(MAX_IDEOGRAPHS, len(run) - start) + 1):
-                yield run[start : start + size]
+                phrase = run[start : start + size]
+                if not phrase.startswith(NO_SUBJECT) and not phrase.endswith(NO_SUBJECT):
+                    yield phrase
 
 
 def key_phrases(counts: Counter[str], idf: Mapping[str, float], n_phrases: int) -> list[str]:
@@ -86,39 +84,16 @@ def key_phrases(counts: Counter[str], idf: Mapping[str, float], n_phrases: int) 
 def as_spoken(phrases: Iterable[str], sentences: Sequence[Sentence]) -> list[str]:
     """Return phrases as they are written most often, and ideographs with those that belong to the same word."""
     text = "\n".join(sentence.clean for sentence in sentences)
-    return [_completed(phrase, text) if _IDEOGRAPHS.fullmatch(phrase) else _written(phrase, text) for phrase in phrases]
+    spoken = [
+        whole_words(phrase, text) if _IDEOGRAPHS.fullmatch(phrase) else _written(phrase, text) for phrase in phrases
+    ]
+    return list(dict.fromkeys(spoken))
 
 
 def _written(phrase: str, text: str) -> str:
     pattern = re.compile(rf"(?<!\w){re.escape(phrase)}(?!\w)".replace("ss", "(?:ss|ß)"), re.IGNORECASE)
     forms = Counter(match.group() for match in pattern.finditer(text))
     return max(forms, key=lambda form: forms[form], default=phrase)
-
-
-def _completed(phrase: str, text: str) -> str:
-    """Return a phrase with the ideographs that nearly always stand beside it: 心化 becomes 中心化.
-
-    Function words are taken out character by character, and tear words that hold one.
-    """
-    while len(phrase) < MAX_COMPLETED:
-        n_said = text.count(phrase)
-        beside = Counter(text[match.start() - 1] + phrase for match in re.finditer(phrase, text) if match.start())
-        beside.update(phrase + text[match.end()] for match in re.finditer(phrase, text) if match.end() < len(text))
-        longer, count = max(beside.items(), key=lambda item: item[1], default=("", 0))
-        if (
-            n_said < MIN_SAID
-            or count < COMPLETE * n_said
-            or not _IDEOGRAPHS.fullmatch(longer)
-            or _has_edge(longer, phrase)
-        ):
-            break
-        phrase = longer
-    return phrase
-
-
-def _has_edge(longer: str, phrase: str) -> bool:
-    """Say whether the added ideograph is a word of its own that titles neither begin nor end with."""
-    return (longer[0] if longer.endswith(phrase) else longer[-1]) in EDGES
 
 
 def _alike(one: str, other: str) -> bool:

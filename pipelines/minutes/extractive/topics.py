@@ -23,6 +23,8 @@ MAX_TOPICS = 15
 MAX_ANNOUNCED = 60
 MAX_TITLE_WORDS = 6
 MAX_TITLE_IDEOGRAPHS = 16
+# An announcement that names nothing, though a topic begins there.
+_UNNAMED_ZH = re.compile(r"^[的来问由请聊谈]|是不是|[吗呢]$|这个|那个|^(?:.?|第.个)(?:议题|话题|环节|问题)$|作答")
 # Speech that goes on after "next", not the name of a topic.
 _NO_TITLE_ZH = ("就是", "就说", "就", "再", "还", "把", "给", "有", "是", "所以", "因为", "那", "这", "可能", "应该")
 
@@ -119,13 +121,14 @@ def topic_titles(
 
     Where no stop words are known, what is said most is function words: there are no key phrases then, and titles "".
     """
+    announced = ["" if _UNNAMED_ZH.search(stretch.announced) else stretch.announced for stretch in stretches]
     if not stops.is_listed:
-        return [sentence_case(stretch.announced) for stretch in stretches]
+        return [sentence_case(title) for title in announced]
     names = frozenset(name.casefold() for name in people)
     counts = [count_phrases(stretch.sentences, names, stops) for stretch in stretches]
     idf = inverse_document_frequency(counts)
     titles = []
-    for stretch, phrases in zip(stretches, counts, strict=True):
-        title = stretch.announced or _headline(as_spoken(key_phrases(phrases, idf, 2), stretch.sentences), stops)
+    for stretch, given, phrases in zip(stretches, announced, counts, strict=True):
+        title = given or _headline(as_spoken(key_phrases(phrases, idf, 2), stretch.sentences), stops)
         titles.append(sentence_case(title) or fallback)
     return titles

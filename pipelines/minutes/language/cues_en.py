@@ -36,7 +36,7 @@ EN = Cues(
         re.IGNORECASE,
     ),
     question=patterns(
-        r"\?[\"')]*$",
+        r"[?？؟][\"')]*$",
         r"^(?:(?:so|and|but|okay|ok|well|then|now|right),? |\w+, )?(?:is|are|was|were|do|does|did|have|has|can|could|should|"
         r"would|will|shall) (?:we|you|i|they|he|she|it|there|the|this|that|these|those|any|anyone|anybody|everyone|"
         r"everybody|somebody|someone|our|your)\b",

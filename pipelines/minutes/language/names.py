@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from pipelines.minutes.language.given_names import FAMILY_NAMES, GIVEN_NAMES
 from pipelines.minutes.language.sentences import Sentence
 from pipelines.minutes.language.stopwords import ENGLISH
+from pipelines.text.given_names import FAMILY_NAMES, GIVEN_NAMES
 from pipelines.text.typography import HAN
 
 _WORD = r"[^\W\d_][^\W\d_'’-]*(?:['’-][^\W\d_]+)*"

@@ -4,15 +4,17 @@
 
 import re
 
-from pipelines.minutes.language.given_names import FAMILY_NAMES, GIVEN_NAMES
 from pipelines.minutes.language.stopwords import ENGLISH
 from pipelines.minutes.language.wording import tokens
+from pipelines.text.given_names import FAMILY_NAMES, GIVEN_NAMES
 from pipelines.text.language_names import spoken_code
 from pipelines.text.typography import HAN, KANA
 
 # Latin, Greek, Cyrillic: the scripts with capital letters.
 _LETTER = "A-Za-zÀ-ÖØ-öø-ɏͰ-Ͽ\u0400-\u04ff"
-_WORD = re.compile(rf"[{_LETTER}](?:[{_LETTER}\d]|(?:['’-](?=[{_LETTER}])))*")
+# Letters and digits side by side are one word, of whatever scripts, except where words have no spaces between them.
+_BESIDE = rf"[^\W_{HAN}{KANA}]"
+_WORD = re.compile(rf"(?<!{_BESIDE})[{_LETTER}](?:[{_LETTER}\d]|(?:['’-](?=[{_LETTER}])))*+(?!{_BESIDE})")
 _OPENS = re.compile(r"(?:^|[.?!:…。？！：•\"“”„«»(（「『*#]|[-–—])\s*$")
 # In Chinese and Japanese no word of the language has capital letters.
 _IDEOGRAPHIC = re.compile(f"[{HAN}{KANA}]")

@@ -42,6 +42,8 @@ LEAST_ROOM_TOKENS = 500
 MAX_MISREADINGS = 4
 # Estimates are on the safe side: a whole English prompt takes 0.7 of what is estimated and more.
 SUSPECT_SHARE = 0.7
+# Of the longest answer: minutes with their quotes are hardly longer than what was said.
+SHORT_SHARE = 0.5
 # Half of a shorter transcript leaves no room worth a call.
 SHORT_TOKENS = 2 * LEAST_ROOM_TOKENS
 # What was said in fewer words may leave nothing to write.
@@ -133,6 +135,10 @@ class MinutesDrafter:
     def room_tokens(self) -> int:
         """The longest transcript for one prompt, as far as is known: less once a prompt was cut."""
         return self._room_tokens
+
+    def is_short(self, transcript: Transcript) -> bool:
+        """Say whether minutes of a transcript must fit the longest answer with ease."""
+        return estimate_tokens(meeting_block(1, transcript)) < self._endpoint.max_output_tokens * SHORT_SHARE
 
     def resume(self) -> None:
         """Ask the endpoint at the next call, whatever it said before and however short it cut a prompt."""

@@ -168,15 +168,23 @@ class LlmWriter:
         parts = first + await _all(*(part(piece) for piece in pieces[len(first) :]))
         return await self._joined(parts, transcript, question, options.tenant)
 
-    async def _write_piece(self, piece: Transcript, question: Question, tenant: str) -> Drafted:
+    async def _write_piece(
+        self, piece: Transcript, question: Question, tenant: str, *, was_short: bool = False
+    ) -> Drafted:
+        """Write one piece, in halves where the answer is too long.
+
+        Raises `AnswerUnusable` where it is so again though the first piece was short (``was_short``): some models
+        never end an answer, and asking for less would cost a call for each line.
+        """
         request = DraftRequest(transcript=piece, question=question, tenant=tenant)
         drafted = await self._drafter.draft(request)
         if drafted is not None:
             return await self._drafter.verified(request, drafted)
         halves = halve(piece)
-        if len(halves) == 1:
+        if len(halves) == 1 or was_short:
             raise AnswerUnusable("the language model's answer is longer than the longest that it may give")
-        parts = await _all(*(self._write_piece(half, question, tenant) for half in halves))
+        short = self._drafter.is_short(piece)
+        parts = await _all(*(self._write_piece(half, question, tenant, was_short=short) for half in halves))
         return await self._joined(parts, piece, question, tenant)
 
     async def _joined(

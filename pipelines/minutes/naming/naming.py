@@ -13,11 +13,11 @@ from pipelines.speakers.labelling import number_of
 from pipelines.text.language_names import spoken_code
 
 
-def with_names(transcript: Transcript) -> Transcript:
+def with_names(transcript: Transcript, *, infer: bool = True) -> Transcript:
     """Name the numbered speakers of a transcript by what is said, and list all its speakers.
 
     Who is listed already was recognised, and gets that name, which nobody else gets by what is said. Speakers who are
-    called otherwise have the name of their channel.
+    called otherwise have the name of their channel. Without ``infer`` nobody is named by what is said.
     """
     recognised = {speaker.label: speaker for speaker in transcript.speakers}
     labels = dict.fromkeys(segment.speaker for segment in transcript.segments if segment.speaker)
@@ -25,7 +25,7 @@ def with_names(transcript: Transcript) -> Transcript:
     sentences = split_sentences(transcript)
     phrases = _phrases(transcript, sentences)
     told = names_told(sentences, phrases)
-    found = vote(find_evidence(turns_of(sentences), phrases, told), taken)
+    found = vote(find_evidence(turns_of(sentences), phrases, told), taken) if infer else {}
     speakers = []
     for label in labels:
         if label in recognised:

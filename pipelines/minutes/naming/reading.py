@@ -4,11 +4,11 @@ import re
 from collections.abc import Set
 from dataclasses import dataclass
 
-from pipelines.minutes.language.given_names import GIVEN_NAMES
 from pipelines.minutes.language.names import ChineseNames
 from pipelines.minutes.language.stopwords import ENGLISH
 from pipelines.minutes.naming.given_names import MORE_GIVEN_NAMES
 from pipelines.minutes.naming.phrases import EN, ZH, NamePhrases
+from pipelines.text.given_names import GIVEN_NAMES
 
 MAX_WORDS = 3  # of a name, its title aside
 

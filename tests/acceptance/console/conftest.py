@@ -22,7 +22,7 @@ PATIENCE_MS = 60_000  # a machine that is busy with other things
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 
 OpenPage = Callable[..., Page]
-Serve = Callable[[ConsoleServer], str]
+Serve = Callable[..., str]
 
 
 class Keyring:
@@ -63,8 +63,11 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[OpenPage]:
     complaints: list[str] = []
     contexts = []
 
-    def open_page(url: str, *, refusals: tuple[int, ...] = (), **options: Any) -> Page:
-        """``refusals`` are HTTP statuses that the test provokes, 0 a connection that is cut."""
+    def open_page(url: str, *, refusals: tuple[int, ...] = (), also: tuple[str, ...] = (), **options: Any) -> Page:
+        """``refusals`` are HTTP statuses that the test provokes, 0 a connection that is cut.
+
+        Pages below the URLs ``also`` may be visited too; what these complain about is no matter.
+        """
         context = browser.new_context(accept_downloads=True, **{"locale": "en-GB", **options})
         context.set_default_timeout(PATIENCE_MS)
         context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -74,12 +77,13 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[OpenPage]:
         def heard(message: ConsoleMessage) -> None:
             provoked = any(f"status of {status} " in message.text for status in refusals if status)
             provoked = provoked or (0 in refusals and "net::ERR_" in message.text)
-            if message.type in ("error", "warning") and not provoked:
+            own_page = not (message.location or {}).get("url", "").startswith(also) if also else True
+            if message.type in ("error", "warning") and not provoked and own_page:
                 complaints.append(f"{message.type}: {message.text} {message.location}")
 
         page.on("console", heard)
         page.on("pageerror", lambda error: complaints.append(f"uncaught: {error}"))
-        own = (url.split("/#")[0].rstrip("/") + "/", "blob:", "data:")
+        own = (url.split("/#")[0].rstrip("/") + "/", "blob:", "data:", *also)
         page.on("request", lambda sent: None if sent.url.startswith(own) else complaints.append(f"asked {sent.url}"))
         page.goto(url)
         return page
@@ -95,8 +99,8 @@ def serve() -> Iterator[Serve]:
     """Serve a cluster from a thread; returns its URL."""
     running: list[tuple[uvicorn.Server, threading.Thread]] = []
 
-    def serve(console: ConsoleServer) -> str:
-        port = free_port()
+    def serve(console: ConsoleServer, port: int = 0) -> str:
+        port = port or free_port()
         config = uvicorn.Config(
             console.app, port=port, log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=1
         )

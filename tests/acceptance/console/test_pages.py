@@ -269,7 +269,7 @@ def test_an_upload_survives_a_cut(tmp_path: Path, serve: Serve, open_page: OpenP
     page.route("**/v1/uploads/*", piece)
     page.set_input_files("#files", [path, path])
     expect(page.get_by_text("Chosen twice.")).to_be_visible()
-    page.get_by_label("Vocabulary").fill("Kubernetes, etcd")
+    page.get_by_label("Vocabulary", exact=True).fill("Kubernetes, etcd")
     page.get_by_label("Speakers by channel").fill("Ann, Bob")
     page.get_by_role("button", name="Send 1 recording").click()
     expect(page.get_by_text("Names go with channels of their own")).to_be_visible()
@@ -388,7 +388,7 @@ def test_the_review_queue(tmp_path: Path, serve: Serve, open_page: OpenPage) -> 
     item.get_by_role("button", name="Mark as done").click()
     expect(page.get_by_role("status").filter(has_text="1 done.")).to_be_visible()
     expect(item.get_by_role("button", name="Undo")).to_be_focused()
-    page.get_by_label("Show", exact=True).select_option("true")
+    page.get_by_role("combobox", name="Show", exact=True).select_option("true")
     expect(page.locator(".hit")).to_have_count(1)
     assert_accessible(page)
     page.get_by_role("button", name="Undo").click()
@@ -396,3 +396,21 @@ def test_the_review_queue(tmp_path: Path, serve: Serve, open_page: OpenPage) -> 
     page.locator(".hit").get_by_role("link").click()
     expect(page.get_by_role("heading", name="planning.wav")).to_be_visible()
     assert page.evaluate("location.hash") == f"#/jobs/{job.id}/{second.start_s:g}"
+
+
+def test_masks_are_set_apart(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
+    """What stands in place of hidden words is set apart where a job hides any, and brackets of others are text."""
+    site = ConsoleServer(tmp_path)
+    heard = meeting("de")
+    first, *rest = heard.segments
+    masked = replace(heard, segments=(replace(first, text="[name] called [phone].", words=()), *rest))
+    hiding, plain = (site.add_done(name, masked) for name in ("hiding.wav", "plain.wav"))
+    site.change(hiding, options=replace(hiding.options, mask=("names", "phones")))
+    url = serve(site)
+    page = open_page(f"{url}/#/jobs/{hiding.id}", refusals=(404,))
+    expect(page.get_by_text("[name] called [phone].")).to_be_visible()
+    wait_until(page, "CSS.highlights.get('masked')?.size === 2")
+    assert_accessible(page)
+    page = open_page(f"{url}/#/jobs/{plain.id}", refusals=(404,))
+    expect(page.get_by_text("[name] called [phone].")).to_be_visible()
+    assert page.evaluate("CSS.highlights.get('masked') === undefined")

@@ -17,6 +17,11 @@ PRIVATE = {
         "_generate_config_file_internal",
     ): "Ray writes its proxy's file there",
     (f"{UNIT}/cluster/lifecycle/test_haproxy.py", "_private"): "Ray has no public name for its proxy",
+    (f"{UNIT}/cluster/serve/test_chart.py", "_private"): "whether Ray's autoscaler can read the chart is asked",
+    (
+        f"{UNIT}/cluster/serve/test_chart.py",
+        "_derive_autoscaling_config_from_ray_cr",
+    ): "Ray's autoscaler reads a cluster's resource by it",
     (f"{UNIT}/cluster/serve/test_loopback.py", "_private"): "whether Ray still opens its port there is the question",
     (f"{UNIT}/cluster/serve/test_stopping.py", "_private"): "whether Ray still ends replicas there is the question",
     (
@@ -38,6 +43,10 @@ PRIVATE = {
 }
 SLEEPS = {
     (f"{UNIT}/pipelines/isolation/test_seccomp.py", "time.sleep(0.001)"): "that a confined process may sleep is tested",
+    (
+        f"{UNIT}/deployments/http/api/test_tus.py",
+        "asyncio.sleep(0.3)",
+    ): "an answer that waits cannot be told from outside",
     (
         f"{UNIT}/deployments/http/api/test_torn_uploads.py",
         "asyncio.sleep(0.002 * (number % 7))",

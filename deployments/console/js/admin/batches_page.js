@@ -1,6 +1,7 @@
 // The page of batches: their totals and actions, and the entries of the one that is open.
 
 import { actionButton } from "../lib/actions.js";
+import { account } from "../lib/account.js";
 import { download, get, request, requestJson } from "../lib/api.js";
 import { add, fill, h, icon, refill } from "../lib/dom.js";
 import { clock, duration, errorMessage, number, shortDateTime } from "../lib/format.js";
@@ -103,6 +104,7 @@ export class BatchesPage {
       const key = `${part}-${batch.id}`;
       return actionButton("button", { key, run, data: { part: key }, "aria-label": `${label}: ${name}` }, icon(symbol), label);
     };
+    if (!account.may("jobs:write")) return [button("manifest", t("manifest"), "download", manifest)];
     const ended = batch.finished || batch.state === "cancelled";
     return [
       batch.state === "running" && !ended && button("pause", t("pauseBatch"), "pause", post("pause")),

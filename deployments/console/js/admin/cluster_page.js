@@ -1,7 +1,8 @@
 // The page of the cluster: readiness, models, metrics, draining, deferred minutes, quarantine, recent failures.
 
 import { actionButton } from "../lib/actions.js";
-import { get, here, jobPath, request, requestJson, withAuthorization } from "../lib/api.js";
+import { account } from "../lib/account.js";
+import { cookies, get, here, jobPath, request, requestJson, withAuthorization } from "../lib/api.js";
 import { fill, h, icon, refill } from "../lib/dom.js";
 import { clock, duration, errorMessage, number, shortDateTime } from "../lib/format.js";
 import { t, tEnum } from "../lib/i18n.js";
@@ -12,6 +13,7 @@ import { replayJob } from "../jobs/job_rows.js";
 
 const FAST_POLL_MS = 5000;
 const SLOW_POLL_MS = 30_000;
+const ADMIN_CARDS = ["minutes", "drain"];
 const CARDS = {
   figures: "throughput",
   health: "clusterTitle",
@@ -27,7 +29,8 @@ export class ClusterPage {
   title = t("clusterTitle");
 
   constructor() {
-    this.cards = Object.fromEntries(Object.keys(CARDS).map((name) => [name, h(`section.card.${name}`)]));
+    const names = Object.keys(CARDS).filter((name) => account.may("admin") || !ADMIN_CARDS.includes(name));
+    this.cards = Object.fromEntries(names.map((name) => [name, h(`section.card.${name}`)]));
     this.element = h("div.page.cluster", {}, h("h1", { tabindex: "-1" }, t("clusterTitle")), h("div.cards", {}, Object.values(this.cards)));
     this.reading = new Set(); // names of the cards that are being read
     this.nDrainChanges = 0; // draining begun or ended here
@@ -67,7 +70,7 @@ export class ClusterPage {
 
   /** Read and draw a card, or show in it why that failed; one read at a time. */
   async #readCard(name, read) {
-    if (this.reading.has(name)) return;
+    if (!this.cards[name] || this.reading.has(name)) return;
     this.reading.add(name);
     try {
       await read();
@@ -162,7 +165,7 @@ export class ClusterPage {
           "td.actions",
           {},
           chunk.clip && actionButton("button.bare", { key: clipKey, run: () => playClip(chunk), data: { part: clipKey }, "aria-label": t("listen", { name: chunk.filename, time }) }, icon("play")),
-          first && actionButton("button", { key: replayKey, run: replay, data: { part: replayKey }, "aria-label": t("replayJob", { name: chunk.filename }) }, t("replay")),
+          first && account.may("jobs:write") && actionButton("button", { key: replayKey, run: replay, data: { part: replayKey }, "aria-label": t("replayJob", { name: chunk.filename }) }, t("replay")),
         ),
       );
     };
@@ -185,7 +188,7 @@ export class ClusterPage {
 }
 
 async function readiness() {
-  const response = await fetch(here("/readyz"), { headers: withAuthorization(), credentials: "omit" }); // also 503 has a body to show
+  const response = await fetch(here("/readyz"), { headers: withAuthorization(), credentials: cookies() }); // also 503 has a body to show
   const body = await response.json();
   if (!body.components) throw new Error(body.detail);
   return body;

@@ -1,6 +1,7 @@
 // A job in lists: its state in text, colour and shape, its progress in audio time, its actions.
 
 import { actionButton } from "../lib/actions.js";
+import { account } from "../lib/account.js";
 import { jobPath, request, requestJson } from "../lib/api.js";
 import { h, icon } from "../lib/dom.js";
 import { clock, duration, fullDateTime, shortDateTime } from "../lib/format.js";
@@ -61,8 +62,15 @@ export function notes(job) {
   return job.notes.length ? h("ul.remarks", {}, job.notes.map((note) => h("li.remark", {}, icon("warning"), noteText(note)))) : null;
 }
 
-/** Build the buttons of the actions that a job's state allows; `onErased` is called after its erasure. */
+/** Build the list of the legal holds on a job, null where there are none: nothing of it is deleted meanwhile. */
+export function holds(job) {
+  const text = ({ name, reason }) => t("onHold", { why: [name, reason].filter(Boolean).join(" – ") });
+  return job.holds?.length ? h("ul.remarks", {}, job.holds.map((hold) => h("li.remark", {}, icon("warning"), text(hold)))) : null;
+}
+
+/** Build the buttons of the actions that a job's state and the user's role allow; `onErased` is called after its erasure. */
 export function jobActions(job, { onErased } = {}) {
+  if (!account.may("jobs:write")) return [];
   const name = job.filename;
   const button = (part, label, symbol, run) =>
     actionButton("button.bare", { key: `${part}-${job.id}`, run, "aria-label": label, title: label, data: { part } }, icon(symbol));

@@ -1,6 +1,7 @@
 // The page of jobs: newest first, live, filtered by state and name, read a page at a time.
 
 import { actionButton } from "../lib/actions.js";
+import { account } from "../lib/account.js";
 import { get } from "../lib/api.js";
 import { add, debounce, fill, h, icon, refill } from "../lib/dom.js";
 import { errorMessage } from "../lib/format.js";
@@ -25,7 +26,7 @@ export class JobsPage {
     this.text = "";
     this.next = null; // query of the next page
     this.generation = 0; // of the latest load: responses of earlier ones are dropped
-    this.submit = new SubmitPanel();
+    this.submit = account.may("jobs:write") ? new SubmitPanel() : null;
     this.listeners = [];
     this.element = h("div.page.jobs", {}, h("h1.visually-hidden", { tabindex: "-1" }, t("jobsTitle")));
     this.chips = h("div.chips", { role: "group", "aria-label": t("states") });
@@ -38,7 +39,7 @@ export class JobsPage {
     });
     this.scroller = h("div.scroller", { role: "table", "aria-label": t("jobs"), tabindex: "0" }, this.#head());
     this.status = h("div.say", { "aria-live": "polite" });
-    add(this.element, this.submit.element, h("div.filters", {}, this.chips, h("div.search", {}, icon("search"), this.search)), this.scroller, this.status);
+    add(this.element, this.submit?.element, h("div.filters", {}, this.chips, h("div.search", {}, icon("search"), this.search)), this.scroller, this.status);
     this.rows = new VirtualList(this.scroller, { rowHeight: rowHeight(), make: jobRow, nearEnd: () => this.#loadNext() });
     this.#listen();
     this.#drawChips();
@@ -47,7 +48,7 @@ export class JobsPage {
 
   close() {
     this.generation = -1;
-    this.submit.close();
+    this.submit?.close();
     this.rows.close();
     for (const [target, name, handler] of this.listeners) target.removeEventListener(name, handler);
   }

@@ -1,4 +1,4 @@
-// Sends requests to the API. The key travels in a header, never in a URL.
+// Sends requests to the API. A key travels in a header, never in a URL; a session in a cookie that no script can read.
 
 import { takeEvents } from "./event_stream.js";
 import { session } from "./session.js";
@@ -21,9 +21,13 @@ export class ApiError extends Error {
   }
 }
 
+/** Without a key the browser adds its session, if any, and the server wants this header with it: see docs/sign-in.md. */
 export function withAuthorization(headers = {}) {
-  return session.key ? { authorization: `Bearer ${session.key}`, ...headers } : headers;
+  return session.key ? { authorization: `Bearer ${session.key}`, ...headers } : { "x-meetmemo-console": "1", ...headers };
 }
+
+/** Whether the browser adds the session's cookie: a key goes alone. */
+export const cookies = () => (session.key ? "omit" : "same-origin");
 
 /** Send a request and return the response; throws `ApiError` unless it succeeded. */
 export async function request(path, { method = "GET", json, body, signal, headers = {} } = {}) {
@@ -35,7 +39,7 @@ export async function request(path, { method = "GET", json, body, signal, header
       signal,
       headers: withAuthorization(own),
       body: json === undefined ? body : JSON.stringify(json),
-      credentials: "omit",
+      credentials: cookies(),
     });
   } catch (error) {
     if (error.name === "AbortError") throw error;

@@ -1,6 +1,7 @@
 // The page of the review queue: the minutes of recordings most worth a person's ear, to hear and to mark as done.
 
 import { actionButton } from "../lib/actions.js";
+import { account } from "../lib/account.js";
 import { get, requestJson } from "../lib/api.js";
 import { add, fill, h, icon } from "../lib/dom.js";
 import { clock, duration, errorMessage, shortDateTime } from "../lib/format.js";
@@ -96,7 +97,7 @@ export class ReviewPage {
         "div.row",
         {},
         item.audio && h("button.listen", { type: "button", "aria-label": t("listenTo", { name: about }), onclick: () => this.#listen(item) }, icon("play"), t("listen")),
-        actionButton("button.mark", { key: `review-${item.id}`, "aria-label": t(done ? "unmarkItem" : "markItem", { name: about }), run: () => this.#mark(row, item) }, icon(done ? "undo" : "check"), t(done ? "undo" : "markDone")),
+        account.may("jobs:write") && actionButton("button.mark", { key: `review-${item.id}`, "aria-label": t(done ? "unmarkItem" : "markItem", { name: about }), run: () => this.#mark(row, item) }, icon(done ? "undo" : "check"), t(done ? "undo" : "markDone")),
       ),
     );
     row.item = item;
@@ -128,6 +129,6 @@ export class ReviewPage {
     this.#count();
     const focused = row.contains(document.activeElement);
     this.#fill(row, marked);
-    if (focused) row.querySelector(".mark").focus();
+    if (focused) row.querySelector(".mark")?.focus();
   }
 }

@@ -1,6 +1,7 @@
 // Corrects a transcript in place: text, speakers, undo, versions, and their differences from the machine's transcript.
 
 import { actionButton } from "../lib/actions.js";
+import { account } from "../lib/account.js";
 import { get, jobPath, request } from "../lib/api.js";
 import { fill, h, icon, refill } from "../lib/dom.js";
 import { shortDateTime } from "../lib/format.js";
@@ -34,6 +35,7 @@ export class Corrector extends EventTarget {
     this.onDraft = () => this.#draftChanged();
     this.draft.addEventListener("change", this.onDraft);
     view.draft = this.draft;
+    if (!account.may("jobs:write")) this.editing = false;
     if (this.editing) this.edit(true);
     this.#draw();
     if (this.version || this.editing) withErrorToast(() => this.#readOriginal());
@@ -86,6 +88,7 @@ export class Corrector extends EventTarget {
     const option = (value, label) => h("option", { value, selected: value === this.version }, label);
     const label = ({ version, at, author, note }) => [t("versionOf", { version, when: shortDateTime(at) }), author, note].filter(Boolean).join(" · ");
     fill(this.picker, option(0, t("machines")), versions.map((each) => option(each.version, label(each))));
+    this.switch.hidden = !account.may("jobs:write");
     this.picker.hidden = !newest;
     this.compare.hidden = !this.original || (!this.version && !this.draft.size);
     this.switch.setAttribute("aria-pressed", String(this.editing));

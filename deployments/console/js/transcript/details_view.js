@@ -1,6 +1,7 @@
 // The details of a job: coverage, source, options and model, history, and the deletion of its audio alone.
 
 import { actionButton } from "../lib/actions.js";
+import { account } from "../lib/account.js";
 import { jobPath, request } from "../lib/api.js";
 import { fill, h } from "../lib/dom.js";
 import { clock, duration, fullDateTime, languageName, percent, size } from "../lib/format.js";
@@ -25,7 +26,7 @@ export class DetailsView extends EventTarget {
       transcript && h("section", {}, h("h3", {}, t("coverage")), coverageTable(transcript)),
       h("section", {}, h("h3", {}, t("details")), facts(job, transcript)),
       job.events && h("section", {}, h("h3", {}, t("history")), history(job.events)),
-      hasAudio && !isLive(job) && actionButton("button", { key, run: () => this.#deleteAudio(job) }, t("deleteAudio")),
+      hasAudio && !isLive(job) && account.may("jobs:write") && actionButton("button", { key, run: () => this.#deleteAudio(job) }, t("deleteAudio")),
     );
   }
 

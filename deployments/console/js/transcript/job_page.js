@@ -6,11 +6,12 @@ import { add, fill, h, icon, refill } from "../lib/dom.js";
 import { clock, duration, errorMessage, languageName, shortDateTime } from "../lib/format.js";
 import { t } from "../lib/i18n.js";
 import { feed } from "../jobs/feed.js";
-import { isLive, jobActions, notes, progressBar, stateBadge } from "../jobs/job_rows.js";
+import { holds, isLive, jobActions, notes, progressBar, stateBadge } from "../jobs/job_rows.js";
 import { readChoices } from "../jobs/options_form.js";
 import { Corrector } from "./corrector.js";
 import { DetailsView, totals } from "./details_view.js";
 import { Doubts } from "./doubts.js";
+import { Masks } from "./masks.js";
 import { MinutesView, tabs } from "./minutes_view.js";
 import { Player } from "./player.js";
 import { TextSearch } from "./text_search.js";
@@ -50,6 +51,7 @@ export class JobPage {
     feed.removeEventListener("resumed", this.onResumed);
     this.search?.close();
     this.doubts?.close();
+    this.masks?.close();
     this.player?.close();
     this.corrector?.close();
     this.minutes?.close();
@@ -73,7 +75,7 @@ export class JobPage {
   #receive(job) {
     if (this.closed) return;
     const before = this.job;
-    this.job = { events: before?.events, ...job };
+    this.job = { events: before?.events, holds: before?.holds, ...job };
     this.title = job.filename;
     document.title = `${job.filename} – MeetMemo`;
     this.#drawHead();
@@ -86,6 +88,7 @@ export class JobPage {
 
   #receiveEvents(full) {
     this.job.events = full.events;
+    this.job.holds = full.holds;
     if (this.transcript) this.#drawDetails();
     else this.#drawLive();
   }
@@ -102,7 +105,7 @@ export class JobPage {
 
   #drawHead() {
     const { job } = this;
-    const shown = JSON.stringify([job.version, job.state, job.cancel_requested, job.progress, job.results, Boolean(this.transcript)]);
+    const shown = JSON.stringify([job.version, job.holds, job.state, job.cancel_requested, job.progress, job.results, Boolean(this.transcript)]);
     if (shown === this.shown) return;
     const open = this.head.querySelector("[popover]:popover-open");
     if (open) return open.addEventListener("toggle", () => this.#drawHead(), { once: true }); // an open menu stays open
@@ -111,7 +114,7 @@ export class JobPage {
     refill(
       this.head,
       h("a.back", { href: "#/", "aria-label": t("toJobs"), title: t("toJobs") }, icon("back")),
-      h("div.titles", {}, h("h1", { tabindex: "-1" }, job.filename), h("p.meta", {}, stateBadge(job), meta.filter(Boolean).map((text) => h("span", {}, text)), this.#defects()), notes(job)),
+      h("div.titles", {}, h("h1", { tabindex: "-1" }, job.filename), h("p.meta", {}, stateBadge(job), meta.filter(Boolean).map((text) => h("span", {}, text)), this.#defects()), notes(job), holds(job)),
       h("div.actions", {}, this.#isDownloadable() && this.#downloads(), jobActions(job, { onErased: () => (location.hash = "#/") })),
     );
   }
@@ -202,6 +205,7 @@ export class JobPage {
     this.corrector = versions && new Corrector(this.job, versions, transcript, this.view);
     this.search = new TextSearch(this.view);
     this.doubts = new Doubts(this.view);
+    if (this.job.options?.mask?.length) this.masks = new Masks(this.view);
     this.player = new Player(this.job, this.transcript);
     this.minutes = new MinutesView(this.job);
     this.hasAudio = false;

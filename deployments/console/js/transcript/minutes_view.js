@@ -1,6 +1,7 @@
 // Shows minutes: each claim with its evidence in the audio, and whether it was verified in the transcript.
 
 import { actionButton } from "../lib/actions.js";
+import { account } from "../lib/account.js";
 import { get, jobPath, request, requestJson } from "../lib/api.js";
 import { add, fill, h, icon, refill } from "../lib/dom.js";
 import { clock, shortDateTime } from "../lib/format.js";
@@ -64,7 +65,7 @@ export class MinutesView extends EventTarget {
       this.tools,
       written.length > 1 && picker,
       waiting && h("span.dim", { role: "status" }, t("minutesQueued")),
-      this.versions.length > 0 && actionButton("button", { key: `rewrite-${this.job.id}`, run: () => this.#rewrite(), data: { part: "anew" } }, icon("minutes"), t("writeAnew")),
+      this.versions.length > 0 && account.may("jobs:write") && actionButton("button", { key: `rewrite-${this.job.id}`, run: () => this.#rewrite(), data: { part: "anew" } }, icon("minutes"), t("writeAnew")),
     );
     this.tools.hidden = !this.tools.children.length;
   }

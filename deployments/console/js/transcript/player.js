@@ -1,6 +1,6 @@
 // Plays the playback copy of a recording. Without one the bar still shows coverage and moves in the text.
 
-import { get, jobPath, request } from "../lib/api.js";
+import { get, here, jobPath, request } from "../lib/api.js";
 import { add, fill, h, icon } from "../lib/dom.js";
 import { clock, errorMessage } from "../lib/format.js";
 import { t } from "../lib/i18n.js";
@@ -119,7 +119,7 @@ export class Player extends EventTarget {
     try {
       // An <audio> element fetches the parts that it plays, but cannot send a key: with one all is fetched, some 10 MB an hour.
       const path = jobPath(this.job.id, "audio");
-      const audio = new Audio(session.key ? URL.createObjectURL(await (await request(path)).blob()) : path);
+      const audio = new Audio(session.key ? URL.createObjectURL(await (await request(path)).blob()) : here(path));
       await new Promise((ready, failed) => {
         audio.addEventListener("loadedmetadata", ready, { once: true });
         audio.addEventListener("error", () => failed(new Error(audio.error?.message || "?")), { once: true });

@@ -45,7 +45,14 @@ def test_every_option_has_a_flag(path: tuple[str, ...]) -> None:
 def test_help_shows_choices_and_bounds(path: tuple[str, ...]) -> None:
     """`--help` names what may be chosen, from where to where a number may be, and what a file may hold."""
     told = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "200", "TERM": "dumb"}).stdout
-    for words in ("mix|split", "1..10", "email|cards|numbers|profanity,…", "YYYY-MM-DD", "--no-keep-audio", "--term"):
+    for words in (
+        "mix|split",
+        "1..10",
+        "email|phones|cards|numbers|names|places|profanity,…",
+        "YYYY-MM-DD",
+        "--no-keep-audio",
+        "--term",
+    ):
         assert words in told
 
 

@@ -9,6 +9,15 @@ from cluster.lifecycle.buildable import check_buildable, complaints_about
 from cluster.settings.settings import Settings
 from pipelines.errors import ConfigurationError
 
+SIGN_IN = {
+    "http": {"public_url": "https://memo.example"},
+    "auth": {"mode": "keys"},
+    "oidc": {
+        "issuer": "https://id.example",
+        "client_id": "meetmemo",
+        "grants": [{"group": "writers", "tenant": "acme", "role": "editor"}],
+    },
+}
 NARROW = {"base_url": "http://gpu:8000/v1", "model": "llama3", "context_tokens": 2048}
 
 
@@ -27,6 +36,7 @@ def test_usual_settings_can_be_built(tmp_path: Path) -> None:
         ({"sources": [{"name": "c", "url": "ftp://x"}]}, "source c"),
         ({"twilio": [{"account": "AC" + "0" * 32, "auth_token": "NO_SUCH_TOKEN"}]}, "NO_SUCH_TOKEN"),
         ({"auth": {"mode": "jwt"}}, "MEETMEMO_JWT_SECRET"),
+        (SIGN_IN, "MEETMEMO_OIDC_CLIENT_SECRET"),
         ({"webhooks": {"url": "https://hooks.example/"}}, "no secret to sign with"),
         ({"traces": {"file": "/no/such/folder/spans"}}, "/no/such/folder/spans"),
         ({"ledger_url": "mysql://x"}, "a ledger lives in"),

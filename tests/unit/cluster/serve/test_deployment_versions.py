@@ -129,6 +129,12 @@ def test_whether_voices_are_told_apart_is_ingestions_alone() -> None:
     assert changes(speakers={"mono": "auto"}).replaced == ("Ingestion",)
 
 
+def test_who_may_sign_in_is_ingestions_alone() -> None:
+    """A role that is given or taken replaces no part that transcribes."""
+    grants = [{"group": "writers", "tenant": "acme", "role": "editor"}]
+    assert changes(oidc={"grants": grants}).replaced == ("Ingestion",)
+
+
 def test_what_cannot_change_is_named() -> None:
     """Ledger, store and port need a stop."""
     with pytest.raises(ConfigurationError, match=r"ledger_url, http\.port cannot change"):

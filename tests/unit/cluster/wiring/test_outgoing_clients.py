@@ -7,13 +7,15 @@ import pytest
 
 ROOT = Path(__file__).parents[4]
 CLIENT = re.compile(
-    r"httpx\.(?:Async)?Client\(|httpx\.(?:get|post|request|stream)\(|urlopen\(|socket\.create_connection\("
+    r"httpx2?\.(?:Async)?Client\(|httpx2?\.(?:get|post|request|stream)\(|OAuth2Client\(|urlopen\("
+    r"|socket\.create_connection\("
 )
 OTHER = re.compile(r"smtplib\.SMTP(?:_SSL)?\(|session\.Session\(|import (?:requests|aiohttp|urllib3)\b|urllib\.request")
 # Where URLs come from outside, requests go to an address that was checked.
 PINNED = {"deployments/sources/fetch.py", "deployments/notifications/webhooks.py"}
 OF_THE_OPERATOR = {
     "deployments/auth/jwt.py": "jwks_url of the settings",
+    "deployments/auth/oidc.py": "the identity provider of the settings, and the addresses that its own document names",
     "deployments/notifications/email.py": "the mail server of the settings",
     "pipelines/minutes/provider/http_client.py": "the language model of the settings",
     "pipelines/storage/s3_client.py": "endpoints of the settings, for the store and for source places",

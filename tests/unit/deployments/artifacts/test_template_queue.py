@@ -13,7 +13,7 @@ from deployments.intake.job_policy import JobPolicy
 from deployments.intake.manifest import MAX_TEMPLATES, checked_entries, read_lines
 from deployments.sources.limits import SourceLimits
 from pipelines.errors import InvalidOptions, Overloaded, ReplicaLost, TemplateInvalid
-from pipelines.export.document import Layout
+from pipelines.export.blocks import Layout
 from tests.support.waiting import until
 
 

@@ -124,7 +124,7 @@ def test_looks_are_thinned_out(forecasts: Forecasts) -> None:
         forecasts.look(float(second))
     forecasts.look(1e6)
     assert forecasts.estimate(tenant="t", model=MODEL, audio_s=60.0, economy=False, now_s=1e6).wall_s == 30.0
-    assert len(forecasts._looks) <= MAX_LOOKS
+    assert forecasts.n_looks <= MAX_LOOKS
     forecasts.ended(ended(job("old", created_at_s=3.0 * MAX_LOOKS), took_s=30.0))
     assert forecasts.estimator.typical_error == pytest.approx(0.0)
 

@@ -12,7 +12,7 @@ from deployments.workers.minutes_writer import MinutesWriter
 from pipelines.codec import decode
 from pipelines.core import Minutes
 from pipelines.errors import MeetMemoError, Overloaded, Reason, ReplicaLost, TemplateInvalid
-from pipelines.export.document import Layout
+from pipelines.export.blocks import Layout
 from pipelines.jobs.job import RESULT_FORMATS, JobState
 from pipelines.minutes.extractive.writer import ExtractiveWriter
 from tests.fakes.ledger import MemoryLedger

@@ -8,7 +8,7 @@ import pytest
 from deployments.artifacts.storage_retry import StorageRetry
 from deployments.coordinator import segment_stream
 from deployments.coordinator.segment_stream import spans_of
-from deployments.ports import SegmentRequest
+from deployments.ports import MaskedCopyRequest, SegmentRequest
 from deployments.telemetry.reports import SegmentReport
 from pipelines.backoff import Backoff
 from pipelines.core import BlobRef, SourceSummary, Span
@@ -45,6 +45,9 @@ class Breaking:
                 raise fault[1]
             yield span(index)
         yield SUMMARY
+
+    async def keep_masked(self, request: MaskedCopyRequest) -> None:
+        raise NotImplementedError
 
     async def probe(self, tenant: str, url: str) -> Probe:
         raise NotImplementedError

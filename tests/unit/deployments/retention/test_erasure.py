@@ -84,7 +84,7 @@ def test_an_erasure_that_failed_is_repeated(store: MemoryStore) -> None:
     with pytest.raises(StoreUnavailable):
         erase(ledger, store, job)
     store.outage = ""
-    assert erase(ledger, store, ledger.get("acme", "j1")) == [job.source.key]
+    assert erase(ledger, store, ledger.get("acme", "j1")).keys == [job.source.key]
     with pytest.raises(JobUnknown):
         ledger.get("acme", "j1")
 

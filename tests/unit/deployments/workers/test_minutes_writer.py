@@ -83,14 +83,14 @@ async def test_minutes_and_documents(writer: MinutesWriter, llm: ScriptedWriter)
 async def test_several_jobs_at_once(writer: MinutesWriter, store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each gets its own answer: results, an error on purpose as it was raised, a fault of ours in words."""
     store.delete(JobKeys(tenant="acme", job_id="a2").transcript)
-    check_kept = writer._check_kept
+    exists = store.exists
 
-    def faulty(request: MinutesRequest) -> None:
-        if request.job_id == "a3":
+    def faulty(key: str) -> bool:
+        if key == JobKeys(tenant="acme", job_id="a3").transcript:
             raise ZeroDivisionError("ours")
-        check_kept(request)
+        return exists(key)
 
-    monkeypatch.setattr(writer, "_check_kept", faulty)
+    monkeypatch.setattr(store, "exists", faulty)
     asked = [replace(REQUEST, job_id=job_id, minutes="none") for job_id in ("a1", "a2", "a3")]
     written, missing, fault = await writer.write_all(asked)
     assert isinstance(written, WrittenResults)

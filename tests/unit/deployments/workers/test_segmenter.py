@@ -1,7 +1,9 @@
 """The Segmenter on a real recording: what an earlier call stored is not made again."""
 
 import asyncio
+import base64
 import hashlib
+import json
 import shutil
 import threading
 from dataclasses import replace
@@ -12,20 +14,23 @@ import av
 import numpy as np
 import pytest
 
-from deployments.ports import SegmentRequest
+from deployments.ports import MaskedCopyRequest, SegmentRequest
 from deployments.sources.limits import SourceLimits
 from deployments.telemetry.reports import SegmentReport
 from deployments.workers import segmenter
 from deployments.workers.segmenter import Segmenter, SegmenterOptions
 from pipelines.audio.decode import decode_audio
+from pipelines.audio.playback import samples_between
 from pipelines.audio.sandbox import DecodingHere
 from pipelines.audio.segmentation import SegmentationOptions
+from pipelines.codec import encode
 from pipelines.core import SAMPLE_RATE, BlobRef, SourceSummary, Span, TrackState
-from pipelines.errors import StoreUnavailable, TimedOut
+from pipelines.errors import BlobMissing, StoreUnavailable, TimedOut
 from pipelines.notes import NoteCode
 from pipelines.storage.folder import LocalStore
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.protocol import BlobStore
+from pipelines.transcript.masked_audio import MaskedAudio
 from tests.fakes.store import MemoryStore
 from tests.support.hashing import HashCounter
 
@@ -274,3 +279,41 @@ async def test_the_summary_lists_the_sound_tracks(store: CountingStore, tmp_path
         "1": (1, [("Desktop", heard, (0,)), ("Microphone", left_out, ())], []),
         "all": (2, [("Desktop", heard, (0,)), ("Microphone", heard, (1,))], []),
     }
+
+
+async def test_a_copy_without_what_must_not_be_heard(store: CountingStore) -> None:
+    """The copy is made anew from the source, silent where it must be; its waveform as well, and all else is there."""
+    request = MaskedCopyRequest(tenant="t", job_id="j", split_channels=False, sound="mute")
+    store.put(KEYS.masked_audio, encode(MaskedAudio(stretches=((0.5, 1.5),))))
+    worker = Segmenter(store=store, options=SegmenterOptions(max_duration_s=3600.0))
+    for _ in range(2):  # may be repeated
+        await worker.keep_masked(request)
+    heard = samples_between(store.open(KEYS.playback), 0.0, 60.0)
+    said = np.concatenate(list(decode_audio(store.open(KEYS.source), max_duration_s=60.0)), axis=1)
+    assert heard.shape[1] == pytest.approx(said.shape[1], abs=SAMPLE_RATE // 10)
+    assert np.abs(said[:, 10_000:22_000].astype(int)).max() > 2_000, "somebody speaks there"
+    assert np.abs(heard[:, 10_000:22_000].astype(int)).max() < 200
+    assert np.abs(heard[:, 28_000:].astype(int)).max() > 2_000
+    peaks = np.frombuffer(base64.b64decode(json.loads(store.get(KEYS.peaks))["channels"][0]), np.uint8)
+    assert not peaks[5:15].any()
+    assert peaks[16:].any()
+    assert store.exists(KEYS.audio_mark), "it expires as every copy does"
+
+
+async def test_no_copy_of_a_job_that_ended_meanwhile() -> None:
+    """A job that is cancelled while its copy is made leaves none."""
+
+    class Ending(CountingStore):
+        def put_file(self, key: str, path: Path, *, sha256: str = ""):  # as in MemoryStore
+            if key == KEYS.playback:
+                self.delete(KEYS.source)
+            return super().put_file(key, path, sha256=sha256)
+
+    ending = Ending()
+    ending.put_file(KEYS.source, RECORDING)
+    ending.put(KEYS.masked_audio, encode(MaskedAudio(stretches=())))
+    worker = Segmenter(store=ending, options=SegmenterOptions(max_duration_s=3600.0))
+    with pytest.raises(BlobMissing):
+        await worker.keep_masked(MaskedCopyRequest(tenant="t", job_id="j", split_channels=False, sound="beep"))
+    assert not [*ending.list(KEYS.audio)]
+    assert not ending.exists(KEYS.audio_mark)

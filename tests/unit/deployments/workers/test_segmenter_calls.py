@@ -13,6 +13,7 @@ from ray.exceptions import RayActorError
 from cluster.settings.settings import Settings
 from deployments.ports import SegmentRequest
 from deployments.telemetry.reports import SegmentReport
+from deployments.workers.segmenter import Segmenter
 from pipelines.backoff import Backoff
 from pipelines.core import BlobRef, Span
 from pipelines.errors import BlobMissing, CorruptAudio, ReplicaLost
@@ -208,15 +209,15 @@ async def test_a_shared_call_keeps_to_the_turns(replica: SegmenterReplica) -> No
 
 
 async def test_a_fault_of_ours_costs_others_nothing(replica: SegmenterReplica, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = replica._answers
+    segment = Segmenter.segment
 
-    async def faulty(request: SegmentRequest) -> AsyncIterator[object]:
+    async def faulty(self: Segmenter, request: SegmentRequest) -> AsyncIterator[object]:
         if request.job_id == "j1":
             raise ZeroDivisionError("ours")
-        async for found in answers(request):
+        async for found in segment(self, request):
             yield found
 
-    monkeypatch.setattr(replica, "_answers", faulty)
+    monkeypatch.setattr(Segmenter, "segment", faulty)
     requests = tuple(SegmentRequest(tenant="t", job_id=f"j{number}", split_channels=False) for number in range(2))
     told = [found async for bundle in replica.segment_all(requests) for found in bundle]
     assert "ZeroDivisionError: ours" in [str(found) for place, found in told if place == 1]

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from docx import Document
@@ -60,6 +61,19 @@ def test_english_paragraphs_keep_their_direction_and_stand_at_the_right(language
     assert not has(note, "w:pPr/w:bidi")
     (alignment,) = note.iter(qn("w:jc"))
     assert alignment.get(qn("w:val")) == "right"
+
+
+@pytest.mark.parametrize("language", FROM_THE_RIGHT)
+def test_an_english_mark_keeps_its_brackets_where_its_line_is_broken(language: str) -> None:
+    """What is not verified says so in a run of its own direction, brackets and all, among letters from the right."""
+    transcript, minutes, title = meeting_in(language)
+    (question,) = minutes.open_questions
+    doubtful = replace(minutes, open_questions=(replace(question, verified=False),))
+    found = paragraph(opened((transcript, doubtful, title)), question.text)
+    assert has(found, "w:pPr/w:bidi")
+    (mark,) = [run for run in found.iter(qn("w:r")) if "not verified" in text_of(run)]
+    assert text_of(mark) == "\u200e[not verified against the transcript]\u200e"
+    assert not has(mark, "w:rPr/w:rtl")
 
 
 @pytest.mark.parametrize("language", FROM_THE_RIGHT)

@@ -1,6 +1,7 @@
 """The first page of long minutes, in every document that people read."""
 
 import io
+import re
 from dataclasses import replace
 
 import pytest
@@ -68,6 +69,22 @@ def test_the_first_page_in_markdown() -> None:
     assert any(line.startswith(f"2. {ENGLISH[0]} 1 – **Ann, Friday**  **\\[not verified") for line in first), first
     assert any(line.startswith("… and ") and "more under “Details”" in line for line in first)
     assert sum(line.startswith("1. ") for line in first) == 3
+
+
+def test_first_pages_from_right_to_left() -> None:
+    """A time keeps its place after a name in Latin letters, and the full stop of a number is at its left."""
+    transcript, minutes, title = long_minutes("en")
+    hebrew = replace(
+        minutes,
+        language="he",
+        decisions=tuple(replace(decision, text="ההשקה נדחית", owner="Ann", due=None) for decision in minutes.decisions),
+    )
+    lines = render("minutes.md", transcript, hebrew, title).decode().splitlines()
+    line = next(line for line in lines if line.startswith("1. "))
+    assert line.startswith("1. ההשקה נדחית – **Ann**  \u200f0:00"), line
+    page = PdfReader(io.BytesIO(render("minutes.pdf", transcript, hebrew, title))).pages[0].extract_text()
+    assert ".1" in page
+    assert not re.search(r"(?<!\d)1\.(?!\w)", page)
 
 
 def test_word_breaks_the_page_before_the_details() -> None:

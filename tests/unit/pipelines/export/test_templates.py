@@ -12,7 +12,8 @@ from pypdf import PdfReader
 from cluster.settings.settings import load_settings
 from pipelines.core import Evidence, Fact, Minutes, OpenQuestion, Transcript
 from pipelines.errors import ConfigurationError, TemplateInvalid, TemplateUnknown
-from pipelines.export.document import Composer, Content, Heading, Layout, Paragraph, Run, Table
+from pipelines.export.blocks import Content, Heading, Layout, Paragraph, Run, Table
+from pipelines.export.document import arranged_content
 from pipelines.export.escaping import escape
 from pipelines.export.markdown_blocks import blocks_of
 from pipelines.export.render import render
@@ -43,7 +44,7 @@ def printed(name: str, transcript: Transcript, minutes: Minutes, title: str, tem
 def templated_content(transcript: Transcript, minutes: Minutes, title: str, template: str) -> Content:
     """What such a document says."""
     layout = lay_out(template, values_of(transcript, minutes, title))
-    return Composer(transcript, minutes, title).arranged(layout.title, layout.blocks)
+    return arranged_content(transcript, minutes, title, layout)
 
 
 @pytest.fixture

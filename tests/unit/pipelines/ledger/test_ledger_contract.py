@@ -20,6 +20,7 @@ from pipelines.ledger.job_filter import JobFilter
 from pipelines.ledger.open import open_ledger
 from pipelines.ledger.schema import SCHEMA_REVISION, is_ours, metadata
 from pipelines.scheduling.shards import WHOLE, Shard
+from tests.contracts.keeping import BatchHoldsContract
 from tests.contracts.ledger import LedgerContract, make_job
 from tests.contracts.review import BatchReviewContract
 from tests.contracts.search import BatchSearchContract, SearchContract, speech
@@ -56,7 +57,7 @@ def path(tmp_path):
     return tmp_path / "new folder" / "ledger.db"
 
 
-class TestSqliteLedger(LedgerContract, BatchSearchContract, BatchReviewContract):
+class TestSqliteLedger(LedgerContract, BatchSearchContract, BatchReviewContract, BatchHoldsContract):
     @pytest.fixture
     def url(self, path):
         return f"sqlite:///{path}"

@@ -86,6 +86,14 @@ async def test_a_model_without_form_is_parked() -> None:
     assert parked.value.not_before_s == pytest.approx(OFF_PEAK.timestamp() + 100_000)
 
 
+async def test_a_model_whose_answers_never_end_is_parked() -> None:
+    """A small model repeats itself up to the limit: it is asked for two halves, not for each line of the talk."""
+    model = ScriptedModel(lambda messages, call: '{"meetings": [' + '{"meeting": 1}, ' * 20, finish_reason="length")
+    with pytest.raises(MinutesParked, match="longer than the longest"):
+        await scripted_writer(model).write(meeting(4, n_lines=24), OPTIONS)
+    assert len(model.prompts) == 3
+
+
 async def test_little_said_may_leave_nothing() -> None:
     """Minutes of a few words may be empty."""
     empty = {"title": "", "summary": "", "participants": [], "topics": [], "decisions": [], "action_items": []}

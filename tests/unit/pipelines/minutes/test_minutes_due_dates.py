@@ -57,6 +57,28 @@ UNCLEAR = (
 )  # fmt: skip
 
 
+FOR_A_TIME = ("我们一致通过明年的预算是两万五千元", "请陈静准备12月15号的材料", "由李强负责下周五的培训")
+BY_A_TIME = {
+    "请在周五之前提交下个月的计划": "周五之前",
+    "陈静在周五的会议上汇报": "周五",
+    "王芳下周三的下午交": "下周三",
+}
+
+
+@pytest.mark.parametrize("text", FOR_A_TIME)
+def test_what_is_for_a_time_is_not_due_by_then(text: str) -> None:
+    """明年的预算 is the budget for next year, whenever it has to be ready."""
+    assert find_due(text, chinese=True) is None
+
+
+@pytest.mark.parametrize(("text", "spoken"), BY_A_TIME.items())
+def test_a_time_with_its_hour_or_meeting_is_a_due_date(text: str, spoken: str) -> None:
+    """周五的会议 and 下周三的下午 are times, and a plan for a month hides no date before it."""
+    due = find_due(text, chinese=True)
+    assert due is not None
+    assert due.text == spoken
+
+
 @pytest.mark.parametrize(("spoken", "day"), CLEAR.items())
 def test_what_is_clear(spoken: str, day: str) -> None:
     """A phrase that can mean one day only is that day."""

@@ -551,6 +551,20 @@ def test_verification_changes_nothing(transcript: Transcript) -> None:
     assert verify(draft, transcript) == draft
 
 
+def test_a_word_of_two_scripts_is_one_word() -> None:
+    """Its Latin part is no name of its own that nobody said."""
+    transcript = meeting(["Hello, this is Alice from marketing.", "A\u0800B"])
+    draft = draft_minutes(transcript, MinutesOptions())
+    assert "A\u0800B" in draft.title
+    assert verify(draft, transcript) == draft
+
+
+def test_a_question_in_another_script_is_no_decision() -> None:
+    """Its mark tells, whatever language most of the meeting is in."""
+    minutes = minutes_of("Good morning everyone, let's get started.", "会议决定了吗？", "That's decided.")
+    assert minutes.decisions == ()
+
+
 def test_a_recogniser_in_a_loop_is_no_trouble() -> None:
     """Very long text without spaces or stops is cut into pieces of bounded length, quoted literally."""
     for text in ("a" * 20_000, "we decided to " * 3_000, "决定" * 10_000, "9" * 5_000):

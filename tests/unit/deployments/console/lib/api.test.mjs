@@ -16,16 +16,23 @@ function respondWith(...responses) {
   };
 }
 
+test("without a key the session's cookie goes, with the header that only this page can set", async () => {
+  respondWith(new Response("{}"));
+  await request("/v1/jobs", { method: "POST", json: {} });
+  assert.equal(sent[0].headers["x-meetmemo-console"], "1");
+  assert.equal(sent[0].credentials, "same-origin");
+});
+
 afterEach(() => (session.key = ""));
 
-test("the key travels in a header, cookies do not", async () => {
+test("the key travels in a header, and cookies do not travel beside it", async () => {
   respondWith(Response.json({ jobs: [] }), Response.json({}));
   session.key = "secret";
   await get("/v1/jobs");
   session.key = "";
   await request("/v1/jobs", { method: "POST", json: { a: 1 } });
   assert.deepEqual(sent[0].headers, { authorization: "Bearer secret" });
-  assert.deepEqual(sent[1].headers, { "content-type": "application/json" });
+  assert.deepEqual(sent[1].headers, { "content-type": "application/json", "x-meetmemo-console": "1" });
   assert.deepEqual([sent[0].credentials, sent[0].path], ["omit", here("/v1/jobs")]);
 });
 

@@ -184,7 +184,7 @@ async def test_a_transcript_that_failed_says_why(desk):
         ({"language_code": "xx"}, "language_code: "),
         ({"language_code": "de"}, "language_code: the model fake speaks only en"),
         ({"speech_models": ["gpt-9"]}, "There is no model 'gpt-9'"),
-        ({"redact_pii": True, "redact_pii_policies": ["person_name"]}, "redact_pii_policies: person_name is not"),
+        ({"redact_pii": True, "redact_pii_policies": ["drug"]}, "redact_pii_policies: drug is not"),
         ({"webhook_url": "ftp://hooks.example"}, "webhook_url: must begin with"),
         ({"temperature": 3.0}, "temperature: must be 1.0 or less"),
         ({"keyterms_prompt": ["x" * 101]}, "keyterms_prompt.0: may have 100 characters"),

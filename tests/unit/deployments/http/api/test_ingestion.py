@@ -83,6 +83,8 @@ async def test_raw_body(any_api):
         "source_patience_s": None,
         "diarize": None,
         "vocabulary_use": "prompt",
+        "mask_audio": "mute",
+        "mask_regions": [],
         "priority_class": "standard",
     }
     assert stored_source(any_api, body["id"]) == AUDIO

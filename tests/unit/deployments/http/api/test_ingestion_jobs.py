@@ -186,10 +186,10 @@ class TestEnd:
         assert answer.status_code == 200
         assert job_id not in any_api.coordinator.stories
         root = f"default/{job_id}/"
-        assert answer.json() == {
-            "id": job_id,
-            "deleted": [f"{root}results/transcript.json", f"{root}results/transcript.txt", f"{root}source"],
-        }
+        keys = [f"{root}results/transcript.json", f"{root}results/transcript.txt", f"{root}source"]
+        told = answer.json()
+        assert (told["id"], told["deleted"]) == (job_id, keys)
+        assert [blob["key"] for blob in told["receipt"]["blobs"]] == keys
         assert any_api.blobs == [f"default/{other}/source"]
         assert (await any_api.client.get(f"/v1/jobs/{job_id}")).status_code == 404
         assert (await any_api.client.delete(f"/v1/jobs/{job_id}?purge=true")).status_code == 404

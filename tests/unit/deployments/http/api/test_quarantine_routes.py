@@ -25,7 +25,7 @@ ENDED = (
 )
 
 
-def lose_chunk(api, job_id, *, with_samples=True, with_rest=True):
+def lose_chunk(api, job_id, *, with_samples=True, with_rest=True, audible=True):
     """Put a job's only chunk into quarantine, as the Coordinator does."""
     keys = JobKeys(tenant="default", job_id=job_id)
     item = WorkItem(tenant="default", job_id=job_id, chunk=CHUNK, language="en", errors=("burnt", "burnt down"))
@@ -33,7 +33,9 @@ def lose_chunk(api, job_id, *, with_samples=True, with_rest=True):
     if with_samples:
         api.store.put(keys.pcm(0, 0), bytes(128_000))
         api.store.put(keys.span(0), encode(span))
-    quarantine.keep_chunk(api.store, item, "burnt down", model=ModelInfo(name="mini-en"), at_s=1_800_000_000.0)
+    quarantine.keep_chunk(
+        api.store, item, "burnt down", model=ModelInfo(name="mini-en"), at_s=1_800_000_000.0, audible=audible
+    )
     if with_rest:
         summary = SourceSummary(duration_s=4.0, n_channels=1, n_spans=1, n_chunks=1)
         kept = quarantine.Kept(summary=summary, spans=(span,), results=(), votes=())
@@ -234,3 +236,15 @@ async def test_the_command_lines_client(api):
         assert refused.value.code == Reason.NOT_FOUND
         assert (await client.drain(refuse=True))["refusing"] is True
         assert (await client.end_drain())["draining"] is False
+
+
+async def test_a_job_that_hides_words_has_no_clip(api):
+    """Nobody hears a chunk of which nobody knows what is said; it can be decoded again all the same."""
+    job_id = await api.submit(mask="names")
+    api.advance(job_id, *ENDED)
+    lose_chunk(api, job_id, audible=False)
+    (chunk,) = (await api.client.get("/v1/quarantine")).json()["chunks"]
+    assert chunk["clip"] is None
+    answer = await api.client.get(f"/v1/jobs/{job_id}/quarantine/0/clip")
+    assert answer.status_code == 404
+    assert (await api.client.post(f"/v1/jobs/{job_id}/replay")).status_code == 202

@@ -3,11 +3,13 @@
 import asyncio
 import base64
 import hashlib
+import threading
 
 import pytest
 from tusclient.client import TusClient
 
 from deployments.http.dependencies import BACKEND
+from deployments.tenant import resumable_uploads
 from pipelines.errors import Unauthenticated
 from pipelines.storage.layout import PieceKeys
 from tests.support.api_harness import Connection
@@ -87,8 +89,9 @@ async def test_the_server_says_what_it_can(api):
         assert (refused.status_code, refused.headers["tus-version"]) == (412, "1.0.0")
 
 
-async def test_wrong_pieces(api):
+async def test_wrong_pieces(api, monkeypatch):
     """A wrong offset, checksum, type, too much: each has its status, and nothing of it stays."""
+    monkeypatch.setattr(resumable_uploads, "PATIENCE_S", 0.0)
     url = (await begin(api)).headers["location"]
     good = base64.b64encode(hashlib.sha1(AUDIO[:10]).digest()).decode()
     bad = base64.b64encode(hashlib.sha1(b"x").digest()).decode()
@@ -107,6 +110,29 @@ async def test_wrong_pieces(api):
     busy.disconnect()
     await busy.done()
     assert (await api.client.head(url, headers=TUS)).headers["upload-offset"] == "20"
+
+
+async def test_what_a_torn_connection_brought_is_waited_for(api, monkeypatch):
+    """A client asks for the offset at once after a cut, and is not refused when it goes on there."""
+    url = (await begin(api)).headers["location"]
+    files, may_store = BACKEND.of(api.app).resumable, threading.Event()
+    keep = files.keep
+
+    def keep_slowly(*arguments):
+        may_store.wait(30)
+        return keep(*arguments)
+
+    monkeypatch.setattr(files, "keep", keep_slowly)
+    torn = Connection(api.app, "PATCH", url, {**PIECE, "upload-offset": "0"})
+    torn.send(AUDIO[:20])
+    await until(lambda: files.n_writers)
+    torn.disconnect()
+    asked = asyncio.create_task(api.client.head(url, headers=TUS))
+    await asyncio.sleep(0.3)
+    may_store.set()
+    assert (await asked).headers["upload-offset"] == "20"
+    assert (await send(api, url, 20, AUDIO[20:])).status_code == 204
+    await torn.done()
 
 
 async def test_beginnings_that_are_refused(make_api):

@@ -1,0 +1,1 @@
+"""The commands of keeping and deleting: audit log, legal holds, receipts, retention, export."""

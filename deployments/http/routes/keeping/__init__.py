@@ -1,0 +1,1 @@
+"""The routes of keeping and deleting: audit log, legal holds, receipts."""

@@ -1,0 +1,1 @@
+"""Routes for people: signing in and out, who asks, sessions."""

@@ -1,0 +1,1 @@
+"""The audit log, legal holds and receipts in the ledger's database."""

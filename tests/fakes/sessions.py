@@ -1,0 +1,82 @@
+"""`MemorySessions`: a store of sessions that forgets everything."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pipelines.errors import LedgerUnavailable
+from pipelines.ledger.sessions import Session
+
+
+class MemorySessions:
+    """`pipelines.ledger.sessions.SessionStore` in a dict; counts questions, and fails while ``outage`` holds a text."""
+
+    def __init__(self) -> None:
+        self.outage = ""
+        self.n_finds = 0
+        self.kept: dict[str, Session] = {}
+
+    def add(self, session: Session) -> None:
+        """Keep a new session."""
+        self._check()
+        self.kept[session.id] = session
+
+    def find(self, session_id: str) -> Session | None:
+        """Return the session of that id."""
+        self._check()
+        self.n_finds += 1
+        return self.kept.get(session_id)
+
+    def list(self) -> Sequence[Session]:
+        """Return all sessions, newest first."""
+        self._check()
+        return sorted(self.kept.values(), key=lambda session: (-session.created_at_s, session.id))
+
+    def end(self, session_id: str) -> bool:
+        """Forget a session."""
+        self._check()
+        return self.kept.pop(session_id, None) is not None
+
+    def touch(self, session_id: str, now_s: float) -> None:
+        """Note that a session is in use."""
+        self._check()
+        if session_id in self.kept:
+            self.kept[session_id] = replace(self.kept[session_id], seen_at_s=now_s)
+
+    def offer(self, session_id: str, digest: str, next_digest: str) -> None:
+        """Note which token is to follow."""
+        self._check()
+        session = self.kept.get(session_id)
+        if session is not None and session.digest == digest:
+            self.kept[session_id] = replace(session, next_digest=next_digest)
+
+    def rotate(self, session_id: str, digest: str, new_digest: str, now_s: float, tenant: str | None = None) -> bool:
+        """Replace a session's token."""
+        self._check()
+        session = self.kept.get(session_id)
+        if session is None or session.digest != digest:
+            return False
+        self.kept[session_id] = replace(
+            session,
+            digest=new_digest,
+            previous_digest=digest,
+            next_digest=None,
+            rotated_at_s=now_s,
+            tenant=session.tenant if tenant is None else tenant,
+        )
+        return True
+
+    def purge(self, *, created_before_s: float, seen_before_s: float) -> int:
+        """Forget sessions that are over."""
+        self._check()
+        over = [
+            session.id
+            for session in self.kept.values()
+            if session.created_at_s < created_before_s or session.seen_at_s < seen_before_s
+        ]
+        for session_id in over:
+            del self.kept[session_id]
+        return len(over)
+
+    def _check(self) -> None:
+        if self.outage:
+            raise LedgerUnavailable(self.outage)

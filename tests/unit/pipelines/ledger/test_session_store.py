@@ -1,0 +1,111 @@
+"""Sessions of people: the same behaviour in the database and in the fake."""
+
+from dataclasses import replace
+
+import pytest
+
+from pipelines.errors import LedgerUnavailable
+from pipelines.ledger.open import connect_sessions, open_ledger
+from pipelines.ledger.sessions import Session, new_token, session_digest, session_id_of, successor
+from pipelines.ledger.sql_sessions import SqlSessions
+from tests.fakes.sessions import MemorySessions
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request, tmp_path):
+    if request.param == "memory":
+        yield MemorySessions()
+        return
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    open_ledger(url).close()
+    store = connect_sessions(url)
+    assert isinstance(store, SqlSessions)
+    yield store
+    store.close()
+
+
+def session(token, *, at_s=1000.0):
+    return Session(
+        id=str(session_id_of(token)),
+        digest=session_digest(token),
+        subject="emil",
+        name="Émil \x00 Editor",
+        email="emil@acme.example",
+        groups=("writers", "作者"),
+        tenant="acme",
+        created_at_s=at_s,
+        rotated_at_s=at_s,
+        seen_at_s=at_s,
+    )
+
+
+def test_a_session_is_kept_without_its_token(store):
+    """All that was put in comes back; the token is in none of it."""
+    token = new_token()
+    store.add(replace(session(token), name="Emil"))
+    found = store.find(session_id_of(token))
+    assert found == replace(session(token), name="Emil")
+    assert token not in repr(found)
+    assert list(store.list()) == [found]
+
+
+def test_an_ended_session_is_gone(store):
+    """For good; ending it again is no error."""
+    token = new_token()
+    store.add(session(token))
+    assert store.end(session_id_of(token))
+    assert store.find(session_id_of(token)) is None
+    assert not store.end(session_id_of(token))
+
+
+def test_an_offer_is_for_the_holder_of_the_token(store):
+    """It is noted once the token is still the session's, and is void when that was replaced."""
+    token, following = new_token(), successor(new_token(), b"key")
+    store.add(session(token))
+    store.offer(session_id_of(token), "another digest", session_digest(following))
+    assert store.find(session_id_of(token)).next_digest is None
+    store.offer(session_id_of(token), session_digest(token), session_digest(following))
+    assert store.find(session_id_of(token)).next_digest == session_digest(following)
+
+
+def test_a_token_is_replaced_once(store):
+    """Of two servers that replace the same token one does; the tenant changes with it where one is named."""
+    token = new_token()
+    session_id = session_id_of(token)
+    store.add(session(token))
+    assert store.rotate(session_id, session_digest(token), "new", 2000.0, "lab")
+    assert not store.rotate(session_id, session_digest(token), "newer", 3000.0)
+    found = store.find(session_id)
+    assert (found.digest, found.previous_digest, found.next_digest) == ("new", session_digest(token), None)
+    assert (found.tenant, found.rotated_at_s) == ("lab", 2000.0)
+
+
+def test_old_and_idle_sessions_are_purged(store):
+    """What began too long ago, or was not used for too long; use counts."""
+    old, idle, used = (new_token() for _ in range(3))
+    store.add(session(old, at_s=10.0))
+    store.add(session(idle, at_s=100.0))
+    store.add(session(used, at_s=100.0))
+    store.touch(session_id_of(old), 500.0)
+    store.touch(session_id_of(used), 500.0)
+    assert store.purge(created_before_s=50.0, seen_before_s=400.0) == 2
+    assert [kept.id for kept in store.list()] == [session_id_of(used)]
+
+
+def test_a_database_that_is_away(tmp_path):
+    """Is an outage, not the end of a session."""
+    store = connect_sessions(f"sqlite:///{tmp_path}/ledger.db")
+    assert isinstance(store, SqlSessions)
+    with pytest.raises(LedgerUnavailable):
+        store.find("0" * 16)
+    store.close()
+
+
+def test_tokens():
+    """Two are never the same; a successor is the same on every server, of the same session, and nobody's guess."""
+    token = new_token()
+    assert token != new_token()
+    assert successor(token, b"key") == successor(token, b"key") != successor(token, b"another key")
+    assert session_id_of(successor(token, b"key")) == session_id_of(token)
+    assert session_id_of("ms_xyz_" + "a" * 43) is None
+    assert session_id_of(f"{token}x") is None
