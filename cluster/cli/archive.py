@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 
-from cluster.cli.options import JsonOption
-from cluster.cli.tables import ids, numbers, print_json, show_table, words
-from cluster.cli.target import USUAL_CLUSTER, ClusterTarget, Group
+from cluster.cli.common.options import JsonOption
+from cluster.cli.common.tables import ids, numbers, print_json, show_table, words
+from cluster.cli.common.target import USUAL_CLUSTER, ClusterTarget, Group
 from cluster.cli.usage_report import since
 from cluster.client.transcribe import clock
 from pipelines.review.reasons import ReviewReason

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from cluster import __version__
-from cluster.cli.target import USUAL_HOME, Group, HomeTarget
+from cluster.cli.common.target import USUAL_HOME, Group, HomeTarget
 from cluster.settings.settings import Settings
 from pipelines.backup.manifest import Manifest
 from pipelines.backup.restore import restore_backup

@@ -9,11 +9,11 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from cluster.cli.common.option_flags import PairsOption, options_given, takes_options
+from cluster.cli.common.options import BatchArgument, JsonOption
+from cluster.cli.common.tables import ids, minute, numbers, print_json, show_table, words
+from cluster.cli.common.target import USUAL_CLUSTER, ClusterTarget, Group
 from cluster.cli.estimate import counted, estimate_text, show_estimate, tell_unreadable
-from cluster.cli.option_flags import PairsOption, options_given, takes_options
-from cluster.cli.options import BatchArgument, JsonOption
-from cluster.cli.tables import ids, minute, numbers, print_json, show_table, words
-from cluster.cli.target import USUAL_CLUSTER, ClusterTarget, Group
 from cluster.client.batch_upload import BatchPlan, failed_entries, plan, submit, upload_missing, watch
 from cluster.client.choices import check_choices
 from cluster.client.dry_run import look_at

@@ -13,9 +13,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from cluster.cli.options import JsonOption, ModelArgument
-from cluster.cli.tables import numbers, print_json, show_table, words
-from cluster.cli.target import USUAL_CLUSTER, USUAL_HOME, ClusterTarget, Group, HomeTarget
+from cluster.cli.common.options import JsonOption, ModelArgument
+from cluster.cli.common.tables import numbers, print_json, show_table, words
+from cluster.cli.common.target import USUAL_CLUSTER, USUAL_HOME, ClusterTarget, Group, HomeTarget
 from cluster.client.golden_set import Heard, judge, read_golden
 from cluster.client.golden_set import hear as hear_all
 from cluster.client.http import Client

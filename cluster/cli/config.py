@@ -8,9 +8,9 @@ import typer
 import yaml
 from rich.console import Console
 
-from cluster.cli.options import ConfigOption, HomeOption, JsonOption, PortOption
-from cluster.cli.tables import print_json
-from cluster.cli.target import USUAL_HOME, Group, HomeTarget, config_file, read_settings
+from cluster.cli.common.options import ConfigOption, HomeOption, JsonOption, PortOption
+from cluster.cli.common.tables import print_json
+from cluster.cli.common.target import USUAL_HOME, Group, HomeTarget, config_file, read_settings
 from cluster.settings.check import check_settings
 from cluster.settings.settings import Settings
 from cluster.settings.sources import process_environment

@@ -8,10 +8,10 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from cluster.cli.option_flags import PairsOption, options_given, takes_options
-from cluster.cli.options import JsonOption
-from cluster.cli.tables import print_json
-from cluster.cli.target import USUAL_CLUSTER, ClusterTarget, Group
+from cluster.cli.common.option_flags import PairsOption, options_given, takes_options
+from cluster.cli.common.options import JsonOption
+from cluster.cli.common.tables import print_json
+from cluster.cli.common.target import USUAL_CLUSTER, ClusterTarget, Group
 from cluster.client.dry_run import Look, look_at
 from cluster.client.recordings import files_in, sort_out
 from cluster.client.transcribe import clock

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cluster.cli.options import JobArgument, JobsArgument, JsonOption
-from cluster.cli.tables import ids, minute, numbers, print_json, show_table, words
-from cluster.cli.target import USUAL_CLUSTER, ClusterTarget, Group
+from cluster.cli.common.options import JobArgument, JobsArgument, JsonOption
+from cluster.cli.common.tables import ids, minute, numbers, print_json, show_table, words
+from cluster.cli.common.target import USUAL_CLUSTER, ClusterTarget, Group
 from cluster.client.http import ApiError, Client
 from cluster.client.result_files import result_files
 from cluster.client.transcribe import clock

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from cluster.cli.options import LimitOption
-from cluster.cli.tables import ids, minute, print_json, show_table, words
-from cluster.cli.target import USUAL_HOME, Group, HomeTarget
+from cluster.cli.common.options import LimitOption
+from cluster.cli.common.tables import ids, minute, print_json, show_table, words
+from cluster.cli.common.target import USUAL_HOME, Group, HomeTarget
 from pipelines.errors import OptionError
-from pipelines.ledger.api_keys import JOB_SCOPES, ApiKey, KeyStore, new_key
+from pipelines.ledger.credentials.api_keys import JOB_SCOPES, ApiKey, KeyStore, new_key
 from pipelines.ledger.open import connect_keys, open_ledger
 from pipelines.storage.layout import is_tenant
 

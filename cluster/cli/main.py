@@ -20,6 +20,10 @@ from cluster.cli.archive import add_review, add_search
 from cluster.cli.backup import add_backup
 from cluster.cli.batch import batch_app
 from cluster.cli.canary import add_canary
+from cluster.cli.common.option_flags import PairsOption, options_given, pairs_of, takes_options
+from cluster.cli.common.options import ConfigOption, HomeOption, JsonOption, PortOption, UrlOption
+from cluster.cli.common.tables import print_json, show_table, words
+from cluster.cli.common.target import USUAL_CLUSTER, USUAL_HOME, ClusterTarget, Group, HomeTarget, read_settings
 from cluster.cli.config import add_init, config_app
 from cluster.cli.estimate import add_estimate
 from cluster.cli.jobs import jobs_app
@@ -31,12 +35,8 @@ from cluster.cli.keeping.retention import retention_app
 from cluster.cli.keys import keys_app
 from cluster.cli.minutes import minutes_app
 from cluster.cli.models import models_app
-from cluster.cli.option_flags import PairsOption, options_given, pairs_of, takes_options
-from cluster.cli.options import ConfigOption, HomeOption, JsonOption, PortOption, UrlOption
 from cluster.cli.quarantine import quarantine_app
 from cluster.cli.report import add_report
-from cluster.cli.tables import print_json, show_table, words
-from cluster.cli.target import USUAL_CLUSTER, USUAL_HOME, ClusterTarget, Group, HomeTarget, read_settings
 from cluster.cli.tune import add_tune
 from cluster.cli.voices import voices_app
 from cluster.cli.webhooks import webhooks_app

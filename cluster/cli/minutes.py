@@ -4,10 +4,10 @@ from typing import Any
 
 from rich.console import Console
 
-from cluster.cli.option_flags import SHORT_FLAGS, takes_options
-from cluster.cli.options import JobArgument, JsonOption
-from cluster.cli.tables import ids, minute, numbers, print_json, show_table, words
-from cluster.cli.target import USUAL_CLUSTER, ClusterTarget, Group
+from cluster.cli.common.option_flags import SHORT_FLAGS, takes_options
+from cluster.cli.common.options import JobArgument, JsonOption
+from cluster.cli.common.tables import ids, minute, numbers, print_json, show_table, words
+from cluster.cli.common.target import USUAL_CLUSTER, ClusterTarget, Group
 from deployments.schemas.options import MinutesOverrides
 
 SHORT_OVERRIDES = {**SHORT_FLAGS, "minutes": "--writer", "minutes_language": "--language"}

@@ -3,9 +3,9 @@
 from rich.console import Console
 from rich.progress import DownloadColumn, Progress
 
-from cluster.cli.options import JsonOption, ModelArgument
-from cluster.cli.tables import numbers, print_json, show_table, words
-from cluster.cli.target import USUAL_HOME, Group, HomeTarget
+from cluster.cli.common.options import JsonOption, ModelArgument
+from cluster.cli.common.tables import numbers, print_json, show_table, words
+from cluster.cli.common.target import USUAL_HOME, Group, HomeTarget
 
 
 def models_app(console: Console) -> Group:

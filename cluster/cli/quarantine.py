@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cluster.cli.options import JobArgument, JsonOption
-from cluster.cli.tables import ids, numbers, print_json, show_table, words
-from cluster.cli.target import USUAL_CLUSTER, ClusterTarget, Group
+from cluster.cli.common.options import JobArgument, JsonOption
+from cluster.cli.common.tables import ids, numbers, print_json, show_table, words
+from cluster.cli.common.target import USUAL_CLUSTER, ClusterTarget, Group
 
 
 def quarantine_app(console: Console) -> Group:

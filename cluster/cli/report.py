@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cluster.cli.options import JsonOption, LimitOption
-from cluster.cli.tables import numbers, print_json, show_table, words
-from cluster.cli.target import USUAL_HOME, Group, HomeTarget
+from cluster.cli.common.options import JsonOption, LimitOption
+from cluster.cli.common.tables import numbers, print_json, show_table, words
+from cluster.cli.common.target import USUAL_HOME, Group, HomeTarget
 from cluster.cli.usage_report import Account, GroupBy, account, costs_since, since
 from pipelines.ledger.open import connect_ledger
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cluster.cli.target import USUAL_HOME, Group, HomeTarget
+from cluster.cli.common.target import USUAL_HOME, Group, HomeTarget
 from cluster.serve.engine_share import share_of
 from cluster.settings.sections import ModelSettings
 from pipelines.errors import EmptyAudio

@@ -7,9 +7,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from cluster.cli.options import JsonOption
-from cluster.cli.tables import ids, minute, print_json, show_table, words
-from cluster.cli.target import USUAL_CLUSTER, ClusterTarget, Group
+from cluster.cli.common.options import JsonOption
+from cluster.cli.common.tables import ids, minute, print_json, show_table, words
+from cluster.cli.common.target import USUAL_CLUSTER, ClusterTarget, Group
 from pipelines.errors import OptionError
 
 

@@ -6,9 +6,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from cluster.cli.options import JsonOption, OptionalJobArgument
-from cluster.cli.tables import ids, minute, numbers, print_json, show_table, words
-from cluster.cli.target import USUAL_CLUSTER, ClusterTarget, Group
+from cluster.cli.common.options import JsonOption, OptionalJobArgument
+from cluster.cli.common.tables import ids, minute, numbers, print_json, show_table, words
+from cluster.cli.common.target import USUAL_CLUSTER, ClusterTarget, Group
 
 
 def webhooks_app(console: Console) -> Group:

@@ -27,7 +27,7 @@ from pipelines.jobs.options import (
     SOURCE_PATIENCE_S,
     LanguageCodes,
 )
-from pipelines.ledger.api_keys import checked_tenant
+from pipelines.ledger.credentials.api_keys import checked_tenant
 from pipelines.minutes.provider.endpoints import DEEPSEEK_URL, DEFAULT_MODEL, Thinking
 from pipelines.models.devices import EncoderName, WindowLength
 from pipelines.scheduling.shards import MAX_SHARDS

@@ -17,7 +17,7 @@ from deployments.auth.authenticators import (
 from deployments.auth.jwt import JwtAuthenticator, JwtRules, PublishedKeys, SharedSecret
 from deployments.http.middleware.hosts import LOOPBACK_NAMES, own_names
 from pipelines.errors import ConfigurationError
-from pipelines.ledger.api_keys import ApiKey, KeyStore, nobodys_keys
+from pipelines.ledger.credentials.api_keys import ApiKey, KeyStore, nobodys_keys
 
 Environment = Callable[[], Mapping[str, str]]
 

@@ -11,7 +11,7 @@ import structlog
 
 from deployments.auth.authenticators import Principal
 from pipelines.errors import LedgerUnavailable, Unauthenticated
-from pipelines.ledger.api_keys import ApiKey, KeyStore, digest_of, key_id_of
+from pipelines.ledger.credentials.api_keys import ApiKey, KeyStore, digest_of, key_id_of
 from pipelines.storage.layout import is_tenant
 
 FRESH_S = 3.0  # a revoked key opens nothing after so long

@@ -7,9 +7,9 @@ import hmac
 from dataclasses import dataclass
 from typing import Protocol
 
-from pipelines.ledger.api_keys import ALL_SCOPES as ALL_SCOPES
-from pipelines.ledger.api_keys import Scope as Scope
-from pipelines.ledger.api_keys import key_id_of
+from pipelines.ledger.credentials.api_keys import ALL_SCOPES as ALL_SCOPES
+from pipelines.ledger.credentials.api_keys import Scope as Scope
+from pipelines.ledger.credentials.api_keys import key_id_of
 from pipelines.secret import Secret, revealed
 
 DEFAULT_TENANT = "default"

@@ -17,7 +17,7 @@ import structlog
 
 from deployments.auth.authenticators import Principal
 from pipelines.errors import ConfigurationError, OptionError, TimedOut, Unauthenticated
-from pipelines.ledger.api_keys import Scope, checked_tenant
+from pipelines.ledger.credentials.api_keys import Scope, checked_tenant
 from pipelines.secret import Secret, revealed
 
 SHARED_ALGORITHMS = ("HS256",)

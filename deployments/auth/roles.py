@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from pipelines.ledger.api_keys import ALL_SCOPES, JOB_SCOPES, Scope
+from pipelines.ledger.credentials.api_keys import ALL_SCOPES, JOB_SCOPES, Scope
 
 
 class Role(StrEnum):

@@ -20,7 +20,7 @@ from deployments.auth.authenticators import USER, Principal
 from deployments.auth.oidc import Person
 from deployments.auth.roles import SCOPES, Grants, Role
 from pipelines.errors import Forbidden, LedgerUnavailable, SignInRefused, Unauthenticated
-from pipelines.ledger.sessions import (
+from pipelines.ledger.credentials.sessions import (
     Session,
     SessionStore,
     new_token,

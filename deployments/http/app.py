@@ -61,7 +61,7 @@ from deployments.http.shutdown import AnswerAtShutdown, Shutdown
 from deployments.http.swagger_page import serve_docs
 from deployments.intake.accept import Intake
 from deployments.intake.adoption import adopt_spooled
-from deployments.intake.resumable_uploads import ResumableUploads
+from deployments.intake.resumable.uploads import ResumableUploads
 from deployments.intake.spool import UploadGates
 from deployments.intake.spool_sweep import SpoolSweeper, sweep
 from deployments.limits import IngestionLimits, LiveLimits

@@ -13,8 +13,8 @@ from deployments.ports import CoordinatorPort, EnrolmentPort
 from pipelines.ids import new_id
 from pipelines.jobs.prices import Prices
 from pipelines.keeping.receipts import Signer
-from pipelines.ledger.api_keys import KeyStore
 from pipelines.ledger.batch_book import BatchRepository
+from pipelines.ledger.credentials.api_keys import KeyStore
 from pipelines.ledger.protocol import Ledger
 from pipelines.storage.protocol import BlobStore
 

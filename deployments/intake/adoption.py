@@ -5,7 +5,7 @@ from pathlib import Path
 import structlog
 from pydantic import ValidationError
 
-from deployments.intake.resumable_records import Resumable
+from deployments.intake.resumable.records import Resumable
 from pipelines.codec import decode, encode
 from pipelines.errors import StorageError
 from pipelines.storage.protocol import BlobStore

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from deployments.intake.accept import Intake
 from deployments.intake.gates import Gate
 from deployments.intake.job_policy import JobPolicy
-from deployments.intake.resumable_uploads import ResumableUploads
+from deployments.intake.resumable.uploads import ResumableUploads
 from deployments.intake.spool import UploadGates
 from deployments.intake.spool_space import SpoolSpace
 from deployments.intake.twilio import TwilioAccount

@@ -9,12 +9,21 @@ from dataclasses import dataclass, replace
 import anyio
 
 from deployments.intake.idempotency import held
-from deployments.intake.piece_writer import PieceWriter
-from deployments.intake.resumable_records import Resumable
-from deployments.intake.resumable_uploads import ResumableUploads, job_key
+from deployments.intake.resumable.piece_writer import PieceWriter
+from deployments.intake.resumable.records import Resumable
+from deployments.intake.resumable.tus_protocol import (
+    Append,
+    Creation,
+    CutBack,
+    Decision,
+    MakeJob,
+    PieceHead,
+    Refuse,
+    TusUpload,
+)
+from deployments.intake.resumable.uploads import ResumableUploads, job_key
 from deployments.intake.spool import body_of
 from deployments.intake.submission import Submission, clean_filename, merge_options, read_overrides
-from deployments.intake.tus_protocol import Append, Creation, CutBack, Decision, MakeJob, PieceHead, Refuse, TusUpload
 from deployments.limits import UploadPace
 from deployments.sources.blocks import joined
 from deployments.tenant.jobs import TenantJobs
@@ -26,7 +35,7 @@ HOLD_S = 6.0
 """How long an upload takes no piece after the endpoint that took one was killed.
 
 Short, since clients wait for it, or try again for about ten seconds; it is renewed three times in that time. Should an
-endpoint stand still for longer, both write the same bytes: see `deployments.intake.resumable_records.in_order`.
+endpoint stand still for longer, both write the same bytes: see `deployments.intake.resumable.records.in_order`.
 """
 
 PATIENCE_S = HOLD_S + 1.0

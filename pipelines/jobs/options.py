@@ -1,8 +1,8 @@
 """`JobOptions`: everything a submitter may choose about a job. The one list of options.
 
 A field added to `JobOptions` is an option of the HTTP API, of its OpenAPI document, of manifests and sidecars
-(`deployments.schemas.options.Options`), a flag of the command line (`cluster.cli.option_flags`), and an input of the
-console's form (`GET /v1/choices`).
+(`deployments.schemas.options.Options`), a flag of the command line (`cluster.cli.common.option_flags`), and an input
+of the console's form (`GET /v1/choices`).
 """
 
 from collections.abc import Callable, Mapping

@@ -2,14 +2,14 @@
 
 import time
 
-from pipelines.ledger.api_keys import KeyStore
+from pipelines.ledger.credentials.api_keys import KeyStore
+from pipelines.ledger.credentials.sessions import SessionStore
+from pipelines.ledger.credentials.sql_api_keys import SqlKeys
+from pipelines.ledger.credentials.sql_sessions import SqlSessions
 from pipelines.ledger.database import Database
 from pipelines.ledger.migrations import revision
 from pipelines.ledger.protocol import Clock, Ledger
-from pipelines.ledger.sessions import SessionStore
-from pipelines.ledger.sql_api_keys import SqlKeys
 from pipelines.ledger.sql_ledger import SqlLedger
-from pipelines.ledger.sql_sessions import SqlSessions
 
 
 def open_ledger(url: str, *, clock: Clock = time.time) -> Ledger:

@@ -130,7 +130,7 @@ class PieceKeys:
 
     @property
     def record(self) -> str:
-        """What was announced: `deployments.intake.resumable_records.Resumable` as JSON."""
+        """What was announced: `deployments.intake.resumable.records.Resumable` as JSON."""
         return f"{self.root}record.json"
 
     def piece(self, offset: int, n_bytes: int, request: str = "") -> str:

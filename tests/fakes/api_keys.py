@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pipelines.errors import KeyUnknown, LedgerUnavailable
-from pipelines.ledger.api_keys import ApiKey
+from pipelines.ledger.credentials.api_keys import ApiKey
 
 
 class MemoryKeys:
-    """`pipelines.ledger.api_keys.KeyStore` in a dict; counts questions, and fails while ``outage`` holds a text."""
+    """`KeyStore` in a dict; counts questions, and fails while ``outage`` holds a text."""
 
     def __init__(self) -> None:
         self.outage = ""

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pipelines.errors import LedgerUnavailable
-from pipelines.ledger.sessions import Session
+from pipelines.ledger.credentials.sessions import Session
 
 
 class MemorySessions:
-    """`pipelines.ledger.sessions.SessionStore` in a dict; counts questions, and fails while ``outage`` holds a text."""
+    """`SessionStore` in a dict; counts questions, and fails while ``outage`` holds a text."""
 
     def __init__(self) -> None:
         self.outage = ""

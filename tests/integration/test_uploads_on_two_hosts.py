@@ -19,7 +19,7 @@ import httpx
 import pytest
 from tusclient.client import TusClient
 
-from deployments.intake.piece_writer import PIECE_BYTES
+from deployments.intake.resumable.piece_writer import PIECE_BYTES
 from pipelines.jobs.job import JobState
 from pipelines.ledger.open import open_ledger
 from pipelines.ledger.protocol import Ledger

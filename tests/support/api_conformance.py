@@ -29,7 +29,7 @@ from schemathesis.core.failures import FailureGroup
 from deployments.auth.api_keys import ApiKeyAuthenticator
 from pipelines.errors import Reason
 from pipelines.jobs.job import JobState
-from pipelines.ledger.api_keys import ALL_SCOPES, Scope, new_key
+from pipelines.ledger.credentials.api_keys import ALL_SCOPES, Scope, new_key
 from tests.fakes.api_keys import MemoryKeys
 from tests.support.console_server import TENANT, BusyCoordinator, ConsoleServer
 

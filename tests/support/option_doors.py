@@ -16,7 +16,7 @@ import httpx
 import pytest
 from twilio.request_validator import RequestValidator
 
-from cluster.cli.option_flags import options_given, takes_options
+from cluster.cli.common.option_flags import options_given, takes_options
 from cluster.client.http import Client
 from cluster.client.watch_folder import Watcher
 from deployments.http.dependencies import BACKEND

@@ -9,7 +9,7 @@ from deployments.auth.roles import Grant, Grants, Role
 from deployments.auth.sessions import FRESH_S, SessionRules, Sessions
 from deployments.http.sessions.cookies import SessionCookies
 from deployments.http.sessions.sign_in import SignIn
-from pipelines.ledger.sessions import SessionStore
+from pipelines.ledger.credentials.sessions import SessionStore
 from tests.servers.oidc_provider import CLIENT_ID, CLIENT_SECRET
 
 REFUSAL = "Ask the help desk for the group listeners."

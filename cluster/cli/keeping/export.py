@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from cluster.cli.target import USUAL_CLUSTER, ClusterTarget, Group
+from cluster.cli.common.target import USUAL_CLUSTER, ClusterTarget, Group
 from cluster.client.http import Client
 from pipelines.errors import OptionError
 

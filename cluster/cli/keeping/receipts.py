@@ -8,9 +8,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from cluster.cli.options import JsonOption
-from cluster.cli.tables import ids, minute, numbers, print_json, show_table, words
-from cluster.cli.target import USUAL_CLUSTER, ClusterTarget, Group
+from cluster.cli.common.options import JsonOption
+from cluster.cli.common.tables import ids, minute, numbers, print_json, show_table, words
+from cluster.cli.common.target import USUAL_CLUSTER, ClusterTarget, Group
 from cluster.settings.sources import process_environment
 from cluster.wiring.receipts import receipt_key
 from pipelines.errors import OptionError

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cluster.cli.options import JsonOption
-from cluster.cli.tables import ids, minute, print_json, show_table, words
-from cluster.cli.target import USUAL_HOME, Group, HomeTarget
+from cluster.cli.common.options import JsonOption
+from cluster.cli.common.tables import ids, minute, print_json, show_table, words
+from cluster.cli.common.target import USUAL_HOME, Group, HomeTarget
 from cluster.cli.usage_report import since
 from cluster.wiring.limits import retention_of
 from deployments.retention.housekeeping import Due, due

@@ -15,7 +15,7 @@ from deployments.telemetry.request_context import current_request
 from deployments.tenant.threads import in_thread
 from pipelines.audit import AuditAction, AuditLog, Deed, ObjectKind
 from pipelines.errors import KeyUnknown, Reason
-from pipelines.ledger.api_keys import MAX_NAME_CHARS, ApiKey, KeyStore, Scope, new_key
+from pipelines.ledger.credentials.api_keys import MAX_NAME_CHARS, ApiKey, KeyStore, Scope, new_key
 from pipelines.ledger.protocol import Clock
 
 KEYS_PATH = "/v1/admin/keys"

@@ -12,8 +12,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from deployments.http.dependencies import Writer
 from deployments.http.errors.documentation import APPEND_PIECE, BEGIN_UPLOAD, ONE_UPLOAD, documented
 from deployments.http.openapi import binary_body
-from deployments.intake.resumable_records import Resumable
-from deployments.intake.tus_protocol import (
+from deployments.intake.resumable.records import Resumable
+from deployments.intake.resumable.tus_protocol import (
     ALGORITHMS,
     EXTENSIONS,
     PIECE_TYPE,

@@ -10,8 +10,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from deployments.auth.api_keys import ApiKeyAuthenticator
 from pipelines.jobs.job import JobState
+from pipelines.ledger.credentials.sessions import SessionStore
 from pipelines.ledger.open import connect_sessions, open_ledger
-from pipelines.ledger.sessions import SessionStore
 from tests.acceptance.console.conftest import OpenPage, Serve, assert_accessible
 from tests.fakes.api_keys import MemoryKeys
 from tests.servers import free_port

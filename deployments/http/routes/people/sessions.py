@@ -12,7 +12,7 @@ from deployments.http.errors.documentation import LEDGER, documented
 from deployments.schemas.options import ApiModel
 from deployments.tenant.threads import in_thread
 from pipelines.errors import NotFound, Reason
-from pipelines.ledger.sessions import Session
+from pipelines.ledger.credentials.sessions import Session
 
 SESSIONS_PATH = "/v1/admin/sessions"
 

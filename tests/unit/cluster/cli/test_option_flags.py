@@ -6,8 +6,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from cluster.cli.common.option_flags import pairs_of, takes_options
 from cluster.cli.main import app
-from cluster.cli.option_flags import pairs_of, takes_options
 from deployments.schemas.options import Options
 from pipelines.errors import ConfigurationError, InvalidOptions, OptionError
 

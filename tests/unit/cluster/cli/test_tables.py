@@ -5,8 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
+from cluster.cli.common.tables import ids, numbers, show_table, words
 from cluster.cli.report import account_row
-from cluster.cli.tables import ids, numbers, show_table, words
 from cluster.cli.usage_report import Account
 from pipelines.core import Usage
 

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from deployments.auth.roles import SCOPES, Grant, Grants, Role
-from pipelines.ledger.api_keys import ALL_SCOPES, Scope
+from pipelines.ledger.credentials.api_keys import ALL_SCOPES, Scope
 from tests.support.sign_in import GRANTS
 
 

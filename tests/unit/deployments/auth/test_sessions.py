@@ -8,8 +8,8 @@ from deployments.auth.oidc import Person
 from deployments.auth.roles import Role
 from deployments.auth.sessions import GRACE_S, ROTATE_S, TOUCH_INTERVAL_S
 from pipelines.errors import Forbidden, LedgerUnavailable, SignInRefused, Unauthenticated
-from pipelines.ledger.api_keys import JOB_SCOPES, Scope
-from pipelines.ledger.sessions import new_token, session_id_of
+from pipelines.ledger.credentials.api_keys import JOB_SCOPES, Scope
+from pipelines.ledger.credentials.sessions import new_token, session_id_of
 from tests.fakes.ledger import ManualClock
 from tests.fakes.sessions import MemorySessions
 from tests.support.sign_in import GRANTS, REFUSAL, RULES, sessions_over

@@ -5,7 +5,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.intake.resumable_records import in_order
+from deployments.intake.resumable.records import in_order
 from pipelines.storage.layout import PieceKeys
 
 KEYS = PieceKeys(tenant="t", upload_id="0" * 32)

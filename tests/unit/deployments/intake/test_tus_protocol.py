@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.intake.tus_protocol import (
+from deployments.intake.resumable.tus_protocol import (
     ALGORITHMS,
     Append,
     Checksum,

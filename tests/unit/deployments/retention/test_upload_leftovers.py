@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from deployments.intake.adoption import FOLDER, adopt_spooled
-from deployments.intake.resumable_records import Resumable
-from deployments.intake.resumable_uploads import LIFETIME_S, ResumableUploads, job_key
+from deployments.intake.resumable.records import Resumable
+from deployments.intake.resumable.uploads import LIFETIME_S, ResumableUploads, job_key
 from deployments.intake.spool_sweep import SpoolUse
 from deployments.limits import TenantLimits
 from deployments.retention.erasure import erase_blobs

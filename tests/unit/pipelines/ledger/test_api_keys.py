@@ -3,10 +3,10 @@
 import pytest
 
 from pipelines.errors import KeyUnknown, LedgerUnavailable, OptionError
-from pipelines.ledger.api_keys import ALL_SCOPES, JOB_SCOPES, Scope, checked_tenant, key_id_of, new_key
+from pipelines.ledger.credentials.api_keys import ALL_SCOPES, JOB_SCOPES, Scope, checked_tenant, key_id_of, new_key
+from pipelines.ledger.credentials.sql_api_keys import SqlKeys
 from pipelines.ledger.database import Database
 from pipelines.ledger.open import connect_keys, open_ledger
-from pipelines.ledger.sql_api_keys import SqlKeys
 from tests.fakes.api_keys import MemoryKeys
 
 

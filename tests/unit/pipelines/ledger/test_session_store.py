@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from pipelines.errors import LedgerUnavailable
+from pipelines.ledger.credentials.sessions import Session, new_token, session_digest, session_id_of, successor
+from pipelines.ledger.credentials.sql_sessions import SqlSessions
 from pipelines.ledger.open import connect_sessions, open_ledger
-from pipelines.ledger.sessions import Session, new_token, session_digest, session_id_of, successor
-from pipelines.ledger.sql_sessions import SqlSessions
 from tests.fakes.sessions import MemorySessions
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipelines.errors import OptionError
 from pipelines.ids import new_id
-from pipelines.ledger.api_keys import checked_tenant
+from pipelines.ledger.credentials.api_keys import checked_tenant
 from pipelines.storage import layout
 from pipelines.storage.key_rules import validated_key, validated_prefix
 from pipelines.storage.layout import (

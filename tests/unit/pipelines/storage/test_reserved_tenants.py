@@ -19,9 +19,9 @@ from deployments.retention.housekeeping import DAY_S, Retention, enforce_retenti
 from pipelines.codec import encode
 from pipelines.errors import ConfigurationError, NotFound, Unauthenticated
 from pipelines.ids import new_id
-from pipelines.ledger.api_keys import JOB_SCOPES, ApiKey, digest_of, new_key, nobodys_keys
+from pipelines.ledger.credentials.api_keys import JOB_SCOPES, ApiKey, digest_of, new_key, nobodys_keys
+from pipelines.ledger.credentials.sql_api_keys import SqlKeys
 from pipelines.ledger.open import connect_keys, open_ledger
-from pipelines.ledger.sql_api_keys import SqlKeys
 from pipelines.storage.folder import LocalStore
 from pipelines.storage.layout import RESERVED_TENANTS, JobKeys
 from tests.fakes.api_keys import MemoryKeys

@@ -14,7 +14,7 @@ from deployments.auth.api_keys import ApiKeyAuthenticator
 from deployments.auth.authenticators import ApiKeyOrJwtAuthenticator, MetricsTokenAuthenticator, NoAuthentication
 from deployments.auth.jwt import JwtAuthenticator, JwtRules, PublishedKeys, SharedSecret
 from pipelines.errors import ConfigurationError, LedgerUnavailable, TimedOut, Unauthenticated
-from pipelines.ledger.api_keys import ALL_SCOPES, JOB_SCOPES, Scope, new_key
+from pipelines.ledger.credentials.api_keys import ALL_SCOPES, JOB_SCOPES, Scope, new_key
 from pipelines.storage.layout import RESERVED_TENANTS
 from tests.fakes.api_keys import MemoryKeys
 from tests.fakes.ledger import ManualClock

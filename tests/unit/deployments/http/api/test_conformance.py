@@ -3,7 +3,7 @@
 import pytest
 import requests
 
-from pipelines.ledger.api_keys import ALL_SCOPES, Scope
+from pipelines.ledger.credentials.api_keys import ALL_SCOPES, Scope
 from tests.support.api_conformance import CALL_TIMEOUT_S, operations, serving, try_operation
 
 SEED = 1

@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from cluster.cli.common.target import ClusterTarget
 from cluster.cli.minutes import minutes_app
-from cluster.cli.target import ClusterTarget
 from cluster.client.http import Client
 from pipelines.audio.playback import PlaybackCopy
 from pipelines.codec import encode

@@ -8,7 +8,7 @@ from deployments.auth.authenticators import ALL_SCOPES, Principal
 from deployments.http.dependencies import BACKEND
 from pipelines.errors import LedgerUnavailable
 from pipelines.keeping.signing import ReceiptKey, new_key, verify
-from pipelines.ledger.api_keys import JOB_SCOPES
+from pipelines.ledger.credentials.api_keys import JOB_SCOPES
 from tests.unit.deployments.http.api.test_search_routes import index, submitted
 
 KEY = ReceiptKey(new_key())

@@ -3,7 +3,7 @@
 import pytest
 
 from deployments.auth.api_keys import ApiKeyAuthenticator
-from pipelines.ledger.api_keys import ALL_SCOPES, JOB_SCOPES, new_key
+from pipelines.ledger.credentials.api_keys import ALL_SCOPES, JOB_SCOPES, new_key
 from pipelines.storage.layout import RESERVED_TENANTS
 from tests.fakes.api_keys import MemoryKeys
 

@@ -13,7 +13,7 @@ from deployments.auth.attempt_cookie import LIFETIME_S
 from deployments.auth.authenticators import Principal
 from deployments.auth.sessions import GRACE_S, ROTATE_S
 from deployments.http.sessions.own_page import OWN_PAGE
-from pipelines.ledger.api_keys import JOB_SCOPES, new_key
+from pipelines.ledger.credentials.api_keys import JOB_SCOPES, new_key
 from tests.fakes.api_keys import MemoryKeys
 from tests.fakes.ledger import ManualClock
 from tests.fakes.sessions import MemorySessions

@@ -156,7 +156,7 @@ async def test_given_up_and_expired(api, monkeypatch):
     assert (await api.client.delete(url, headers=TUS)).status_code == 204
     assert (await api.client.head(url, headers=TUS)).status_code == 404
     old = (await begin(api)).headers["location"]
-    monkeypatch.setattr("deployments.intake.resumable_uploads.LIFETIME_S", -1.0)
+    monkeypatch.setattr("deployments.intake.resumable.uploads.LIFETIME_S", -1.0)
     late = (await begin(api)).headers["location"]
     assert (await api.client.head(late, headers=TUS)).status_code == 404
     assert (await api.client.head(old, headers=TUS)).status_code == 200

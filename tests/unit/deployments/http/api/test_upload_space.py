@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from deployments.intake import resumable_uploads
-from deployments.intake.piece_writer import PIECE_BYTES
-from deployments.intake.resumable_uploads import ResumableUploads
+from deployments.intake.resumable import uploads as resumable_uploads
+from deployments.intake.resumable.piece_writer import PIECE_BYTES
+from deployments.intake.resumable.uploads import ResumableUploads
 from deployments.intake.spool import Spool
 from deployments.intake.spool_space import SpoolSpace
 from deployments.limits import TenantLimits

@@ -13,8 +13,8 @@ import pytest
 from tusclient.client import TusClient
 
 from deployments.http.dependencies import BACKEND
-from deployments.intake.piece_writer import PIECE_BYTES
-from deployments.intake.resumable_uploads import job_key
+from deployments.intake.resumable.piece_writer import PIECE_BYTES
+from deployments.intake.resumable.uploads import job_key
 from deployments.tenant import resumable_uploads
 from deployments.tenant.resumable_uploads import HOLD_S, PATIENCE_S
 from pipelines.ledger.open import open_ledger

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Row, insert, select, update
 
 from pipelines.errors import KeyUnknown
-from pipelines.ledger.api_keys import ApiKey, Scope
+from pipelines.ledger.credentials.api_keys import ApiKey, Scope
 from pipelines.ledger.database import Database
 from pipelines.ledger.rows import filled
 from pipelines.ledger.rules import storable
@@ -14,7 +14,7 @@ from pipelines.ledger.schema import api_keys
 
 
 class SqlKeys:
-    """Implements `pipelines.ledger.api_keys.KeyStore` in a database; the ledger's migrations create the table."""
+    """Implements `KeyStore`; the ledger's migrations create the table."""
 
     def __init__(self, url: str) -> None:
         self._database = Database(url)

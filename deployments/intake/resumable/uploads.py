@@ -10,8 +10,8 @@ from pathlib import Path
 
 import structlog
 
-from deployments.intake.resumable_records import OpenUpload, Resumable, each_upload, open_uploads, parse_upload
-from deployments.intake.resumable_records import read_upload as read_stored
+from deployments.intake.resumable.records import OpenUpload, Resumable, each_upload, open_uploads, parse_upload
+from deployments.intake.resumable.records import read_upload as read_stored
 from deployments.intake.spool_space import SpoolSpace, check_room
 from deployments.intake.spool_sweep import SpoolUse
 from deployments.limits import TenantLimits

@@ -6,8 +6,8 @@ import uuid
 import anyio.to_thread
 import structlog
 
-from deployments.intake.resumable_records import Resumable
-from deployments.intake.resumable_uploads import ResumableUploads
+from deployments.intake.resumable.records import Resumable
+from deployments.intake.resumable.uploads import ResumableUploads
 from pipelines.errors import MeetMemoError
 
 PIECE_BYTES = 8 << 20

@@ -12,7 +12,7 @@ from typing import Any
 import typer
 from typer.models import CommandFunctionType
 
-from cluster.cli.options import (
+from cluster.cli.common.options import (
     BatchArgument,
     ConfigOption,
     HomeOption,

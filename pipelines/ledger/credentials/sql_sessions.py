@@ -6,15 +6,15 @@ from typing import Any
 
 from sqlalchemy import Row, delete, insert, or_, select, update
 
+from pipelines.ledger.credentials.sessions import Session
 from pipelines.ledger.database import Database
 from pipelines.ledger.rows import filled
 from pipelines.ledger.rules import storable
 from pipelines.ledger.schema import sessions
-from pipelines.ledger.sessions import Session
 
 
 class SqlSessions:
-    """Implements `pipelines.ledger.sessions.SessionStore`; the ledger's migrations create the table."""
+    """Implements `pipelines.ledger.credentials.sessions.SessionStore`; the ledger's migrations create the table."""
 
     def __init__(self, url: str) -> None:
         self._database = Database(url)

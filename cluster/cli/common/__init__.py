@@ -1,0 +1,1 @@
+"""What the commands share: tables, flags of options, whom they speak to."""

@@ -1,0 +1,1 @@
+"""What lets people and programs in: API keys, and sessions of people who signed in."""
