@@ -11,6 +11,7 @@ from pipelines.audit import AuditAction, AuditCheck, AuditEntry, AuditFilter, Ob
 from pipelines.jobs.options import NO_CONTROLS
 from pipelines.keeping.legal_holds import Hold, HoldScope
 from pipelines.keeping.receipts import Cause
+from pipelines.validation import worded
 
 AUDIT_PATH = "/v1/audit"
 HOLDS_PATH = "/v1/holds"
@@ -241,13 +242,16 @@ class ReceiptDocument(ApiModel):
     signature: SignatureBody | None = Field(description="Null where the installation has no key to sign with.")
 
 
+_VOICE_ID = worded(r"^[0-9a-zA-Z]{1,64}$", "must be an id: up to 64 letters and digits")
+
+
 class ExportRequest(ApiModel):
     """The jobs to export; of several conditions all must be true, and there is at least one."""
 
     external_id: Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NO_CONTROLS)] | None = Field(
         None, description="The job with this external id."
     )
-    voice: Annotated[str, StringConstraints(pattern=r"^[0-9a-zA-Z]{1,64}$")] | None = Field(
+    voice: Annotated[str, StringConstraints(pattern=_VOICE_ID)] | None = Field(
         None, description="Jobs in which this voice profile named a speaker."
     )
     metadata: list[_Pair] = Field(

@@ -18,6 +18,7 @@ from deployments.ports import MaskedCopyRequest
 from deployments.tenant.transcript_versions import TranscriptVersions
 from deployments.workers.scratch import scratch_folder
 from pipelines.audio.playback import PlaybackCopy, muted, samples_between
+from pipelines.audit import AuditAction, Deed, ObjectKind
 from pipelines.codec import decode
 from pipelines.core import SAMPLE_RATE, ChunkResult
 from pipelines.errors import ReplicaLost
@@ -239,4 +240,14 @@ def _jobs(cluster: InProcessCluster, job: Job) -> Any:
     async def transcribed(wanted: Job) -> Job:
         return wanted
 
-    return SimpleNamespace(get=get, transcribed=transcribed, ledger=cluster.ledger, store=cluster.store)
+    def deed(action: AuditAction, object_id: str, /, **detail: str | int) -> Deed:
+        return Deed(
+            tenant=job.tenant,
+            action=action,
+            actor="",
+            kind=ObjectKind.JOB,
+            object_id=object_id,
+            detail=tuple(detail.items()),
+        )
+
+    return SimpleNamespace(get=get, transcribed=transcribed, ledger=cluster.ledger, store=cluster.store, deed=deed)

@@ -36,6 +36,7 @@ OTHERS: dict[str, Any] = {
     "languages": ("en", "zh"),
     "diarize": "auto",
     "vocabulary_use": "match",
+    "mask_regions": ("GB",),
 }
 INDIFFERENT: dict[str, Any] = {
     "minutes": "none",
@@ -47,6 +48,7 @@ INDIFFERENT: dict[str, Any] = {
     "priority": 3,
     "deadline": datetime(2026, 11, 24, tzinfo=UTC),
     "keep_audio": True,
+    "mask_audio": "beep",
     "webhook_url": "https://hooks.example.com/",
     "recipients": ("a@example.com",),
     "reuse": False,

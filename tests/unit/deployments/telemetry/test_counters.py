@@ -197,7 +197,7 @@ async def test_a_scrape_does_not_wait_for_storage(monkeypatch) -> None:
     cluster = InProcessCluster(ledger, store)
     await cluster.coordinator.start()
     hangs = threading.Event()
-    monkeypatch.setattr(ledger, "queued_jobs", lambda: hangs.wait(5) or ())
+    monkeypatch.setattr(ledger, "queued_jobs", lambda *_: hangs.wait(5) or ())
     store.outage = "away"
     found = read(await cluster.coordinator.metrics())
     store.outage = ""

@@ -241,7 +241,7 @@ def test_jobs_from_before_get_their_bucket(path, ledger):
     ledger.close()
     with sqlite3.connect(path) as connection:
         connection.execute("ALTER TABLE jobs DROP COLUMN bucket")
-        connection.execute("UPDATE alembic_version SET version_num = '0015'")
+        connection.execute("UPDATE alembic_version SET version_num = '0017'")
     connection.close()
     ledger.migrate()
     leases = [ledger.acquire_lease(f"owner-{index}", 30.0, Shard(index, 3)) for index in range(3)]

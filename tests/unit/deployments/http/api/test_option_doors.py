@@ -66,7 +66,7 @@ async def test_truth(door, api, tmp_path, monkeypatch):
         ({"beam_size": "many"}, "beam_size: must be a whole number"),
         ({"priority": "1,5"}, "priority: must be a whole number"),
         ({"channels": "both"}, "channels: must be mix or split"),
-        ({"mask": "email,face"}, "must be email, cards, numbers or profanity"),
+        ({"mask": "email,face"}, "must be email, phones, cards, numbers, names, places or profanity"),
     ],
     ids=str,
 )
