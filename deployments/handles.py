@@ -31,7 +31,7 @@ from deployments.ports import (
     WrittenResults,
 )
 from deployments.telemetry.reports import BatchReport, SegmentReport
-from pipelines.backoff import Backoff
+from pipelines.backoff import Backoff, between_lost_calls
 from pipelines.core import MIB, BlobRef, ModelInfo, SourceSummary, Span
 from pipelines.errors import MeetMemoError, ReplicaLost
 from pipelines.jobs.batch import Probe
@@ -314,10 +314,10 @@ class MinutesHandle:
     written alone.
     """
 
-    def __init__(self, handle: DeploymentHandle[Any], max_attempts: int = 5, retries: Backoff = AFTER_LOSS) -> None:
+    def __init__(self, handle: DeploymentHandle[Any], max_attempts: int = 5, retries: Backoff | None = None) -> None:
         self._handle = handle
         self._max_attempts = max_attempts
-        self._retries = retries
+        self._retries = retries or between_lost_calls()
         self._groups = CallGroups(self._write_together, at_once=WRITING_CALLS, largest=WRITTEN_TOGETHER)
 
     async def write(self, request: MinutesRequest) -> WrittenResults:
@@ -325,7 +325,7 @@ class MinutesHandle:
             try:
                 return await (self._write(request) if n_lost > 1 else self._write_first(request))
             except ReplicaLost:
-                await asyncio.sleep(self._retries.delay_s(n_lost))
+                await asyncio.sleep(self._retries.steady_delay_s(n_lost))
         return await self._write(request)
 
     async def _write_first(self, request: MinutesRequest) -> WrittenResults:

@@ -33,6 +33,19 @@ class Backoff:
         """Draw the delay after the n-th failure in a row, counted from 1; ``least_s`` is what the server asked for."""
         return max(least_s, uniform(LEAST_SHARE, 1.0) * self.ceiling_s(n_failures))
 
+    def steady_delay_s(self, n_failures: int, *, uniform: Uniform = random.uniform) -> float:
+        """Draw from the upper half (equal jitter), so that counted attempts last through what is over after a while."""
+        return self.delay_s(n_failures, least_s=uniform(0.5, 1.0) * self.ceiling_s(n_failures), uniform=uniform)
+
+
+def between_lost_calls(pause_s: float = 1.0) -> Backoff:
+    """Return the pauses after calls that were lost with their replica: five attempts take 30 s and more.
+
+    Where all replicas are being replaced, or a busy machine starts the next one slowly, the same call is lost again and
+    again; a recording that ends its replica must not do so for ever. ``pause_s`` scales the pauses.
+    """
+    return Backoff(first_s=4.0 * pause_s, longest_s=32.0 * pause_s)
+
 
 def retry_after_s(headers: Mapping[str, str], now_s: float) -> float | None:
     """Read ``Retry-After`` in either form (RFC 9110, section 10.2.3) as seconds to wait; None where it is not legible.

@@ -7,11 +7,11 @@ import structlog
 
 from deployments.artifacts.storage_retry import StorageRetry
 from deployments.ports import MaskedCopyRequest, SegmenterPort
-from pipelines.backoff import Backoff
+from pipelines.backoff import Backoff, between_lost_calls
 from pipelines.errors import MeetMemoError, ReplicaLost, TimedOut
 from pipelines.jobs.job import Job
 
-PAUSES = Backoff(first_s=1.0, longest_s=8.0)
+PAUSES = between_lost_calls()
 TIMEOUT_S = 3600.0  # a recording of a day is decoded and encoded in a fraction of that
 
 log = structlog.get_logger()
@@ -50,7 +50,7 @@ async def keep_masked_copy(
         except ReplicaLost as error:
             if n_lost >= max_attempts:
                 return str(error)
-            await asyncio.sleep(pauses.delay_s(n_lost))
+            await asyncio.sleep(pauses.steady_delay_s(n_lost))
         except MeetMemoError as error:
             log.warning("no audio kept", action="give_up", job_id=job.id, error=str(error))
             return str(error)

@@ -9,7 +9,7 @@ import structlog
 from deployments.artifacts.storage_retry import StorageRetry
 from deployments.ports import SegmenterPort, SegmentRequest
 from deployments.telemetry.reports import SegmentReport
-from pipelines.backoff import Backoff
+from pipelines.backoff import Backoff, between_lost_calls
 from pipelines.core import BlobRef, SourceSummary, Span
 from pipelines.errors import LedgerUnavailable, ReplicaLost, SourceUnreachable, StoreUnavailable, TimedOut
 
@@ -38,11 +38,11 @@ async def spans_of(
 
     Waits for as long as the store is unavailable, and ``patience_s`` for a source that may come, of which ``waits`` is
     told once; ``pause`` takes the seconds until the next attempt, and may take longer. The Segmenter does other work
-    meanwhile. Raises `TimedOut` and `ReplicaLost` after ``max_attempts`` in a
-    row without a new span, and what the Segmenter says about the recording.
+    meanwhile. Raises `TimedOut` and `ReplicaLost` after ``max_attempts`` in a row without a new span, between which it
+    pauses (`between_lost_calls`, scaled by ``pause_s``), and what the Segmenter says about the recording.
     """
     n_seen = n_outages = n_attempts = n_missed = 0
-    clock = asyncio.get_running_loop().time
+    clock, pauses = asyncio.get_running_loop().time, between_lost_calls(pause_s)
     until_s = clock() + patience_s
     while True:
         position = 0
@@ -72,6 +72,6 @@ async def spans_of(
             if n_attempts >= max_attempts:
                 raise
             request = replace(request, attempt=request.attempt + 1)
-            await asyncio.sleep(pause_s)
+            await asyncio.sleep(pauses.steady_delay_s(n_attempts))
         else:
             return

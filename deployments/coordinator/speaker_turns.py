@@ -14,7 +14,7 @@ from deployments.artifacts.storage_retry import StorageRetry
 from deployments.coordinator.live_job import LiveJob
 from deployments.ports import DiarizationRequest, DiarizerPort, VoicesRequest
 from deployments.telemetry.counters import CoordinatorMetrics
-from pipelines.backoff import Backoff
+from pipelines.backoff import between_lost_calls
 from pipelines.core import SAMPLE_RATE, Span
 from pipelines.errors import MeetMemoError, ReplicaLost, TimedOut
 from pipelines.speakers.voices import Diarization
@@ -24,8 +24,6 @@ OPEN_CALLS = 16
 
 Serve adds Diarizers by their number.
 """
-LONGEST_PAUSES = 8
-
 log = structlog.get_logger()
 
 R = TypeVar("R")
@@ -50,7 +48,7 @@ class SpeakerTurns:
         self._counters = counters
         self._timeout_s = timeout_s
         self._max_attempts = max_attempts
-        self._pauses = Backoff(first_s=pause_s, longest_s=LONGEST_PAUSES * pause_s)
+        self._pauses = between_lost_calls(pause_s)
         self._room = asyncio.Semaphore(OPEN_CALLS)
 
     def begin(self, live: LiveJob, span: Span) -> None:
@@ -117,7 +115,7 @@ class SpeakerTurns:
             except ReplicaLost:
                 if n_lost >= self._max_attempts:
                     raise
-                await asyncio.sleep(self._pauses.delay_s(n_lost))
+                await asyncio.sleep(self._pauses.steady_delay_s(n_lost))
         raise AssertionError("counting does not end")
 
     async def _once(self, call: Callable[[], Awaitable[R]]) -> R:

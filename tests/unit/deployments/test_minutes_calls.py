@@ -1,6 +1,7 @@
 """Calls of the MinutesWriter over Serve: documents without minutes share calls, and none is lost with another's."""
 
 import asyncio
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ from ray.exceptions import RayActorError
 from deployments.ports import MinutesRequest, WrittenResults
 from pipelines.backoff import Backoff
 from pipelines.errors import BlobMissing
+from tests.support.virtual_time import run_in_virtual_time
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Ray Serve warns about itself when it is imported
@@ -19,6 +21,7 @@ with warnings.catch_warnings():
 
     from deployments.handles import MinutesHandle
 
+RESTART_S = 29.0
 PLAIN = MinutesRequest(tenant="t", job_id="a", title="", minutes="none", language=None)
 
 
@@ -28,9 +31,15 @@ class Writers:
     def __init__(self, lost: int = 0) -> None:
         self.calls: list[list[str]] = []
         self.missing: set[str] = set()
-        self._lost = lost
+        self._lost = float(lost)
         self.write = _Remote(self._write)
         self.write_all = _Remote(self._write_all)
+
+    def go_away(self) -> None:
+        self._lost = math.inf
+
+    def come_back(self) -> None:
+        self._lost = 0
 
     async def _write(self, request: MinutesRequest) -> WrittenResults:
         (found,) = await self._write_all([request])
@@ -93,3 +102,16 @@ async def test_a_cancelled_job_leaves_the_others() -> None:
     await asyncio.sleep(0)
     writing[0].cancel()
     assert await asyncio.gather(*writing[1:]) == [WrittenResults(names=(name,)) for name in "bc"]
+
+
+def test_a_restart_loses_nothing() -> None:
+    """While the only replica is being replaced, which takes half a minute on a busy machine, a call is made again."""
+    writers = Writers()
+
+    async def program() -> WrittenResults:
+        asyncio.get_running_loop().call_later(RESTART_S, writers.come_back)
+        return await MinutesHandle(cast(DeploymentHandle[Any], writers)).write(plain("a")[0])
+
+    writers.go_away()
+    written, _ = run_in_virtual_time(program())
+    assert written == WrittenResults(names=("a",))

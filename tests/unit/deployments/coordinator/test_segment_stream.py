@@ -68,6 +68,19 @@ async def test_each_span_once(error: Exception) -> None:
     assert segmenter.n_calls == 5
 
 
+def test_a_restart_loses_nothing() -> None:
+    """While all Segmenters are being replaced, which takes half a minute on a busy machine, calls are made again."""
+    segmenter = Breaking(*[(0, ReplicaLost("dead"))] * 4, None)
+
+    async def program() -> list[Found | SegmentReport]:
+        retry = StorageRetry(Backoff(first_s=0.0, longest_s=0.0))
+        return [found async for found in spans_of(segmenter, REQUEST, retry, max_attempts=5)]
+
+    found, at_s = run_in_virtual_time(program())
+    assert found == [*map(span, range(4)), SUMMARY]
+    assert at_s >= 29.0
+
+
 @pytest.mark.parametrize("error", [ReplicaLost("dead"), TimedOut("hangs")])
 async def test_attempts_without_progress_are_capped(error: Exception) -> None:
     """A recording that kills or hangs every Segmenter at the same place ends with an enumerated reason."""
