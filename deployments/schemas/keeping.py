@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
 
 from deployments.schemas.options import ApiModel
 from deployments.schemas.references import MAX_METADATA
@@ -24,6 +24,27 @@ _Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, 
 _Id = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NO_CONTROLS)]
 
 
+def _checked_pairs(pairs: list[str]) -> list[str]:
+    if any(not pair.partition("=")[0] or "=" not in pair for pair in pairs):
+        raise ValueError("a pair is written name=value")
+    return pairs
+
+
+_ExternalId = Annotated[
+    Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NO_CONTROLS)] | None,
+    Field(description="The job with this external id."),
+]
+_Pairs = Annotated[
+    list[_Pair],
+    Field(
+        max_length=MAX_METADATA,
+        description="Jobs with this pair, as `name=value`; the value `*` is any. Of several pairs, jobs with all.",
+    ),
+    AfterValidator(_checked_pairs),
+]
+_VOICE_ID = worded(r"^[0-9a-zA-Z]{1,64}$", "must be an id: up to 64 letters and digits")
+
+
 def time_of(at_s: float) -> datetime:
     """Return Unix seconds as a time."""
     return datetime.fromtimestamp(at_s, UTC)
@@ -33,12 +54,6 @@ def pairs_of(texts: list[str]) -> tuple[tuple[str, str], ...]:
     """Return pairs that are written ``name=value``, sorted."""
     pairs = [text.partition("=") for text in texts]
     return tuple(sorted((name, value) for name, _, value in pairs))
-
-
-def _checked_pairs(pairs: list[str]) -> list[str]:
-    if any(not pair.partition("=")[0] or "=" not in pair for pair in pairs):
-        raise ValueError("a pair is written name=value")
-    return pairs
 
 
 class AuditParameters(ApiModel):
@@ -138,19 +153,8 @@ class HoldRequest(JobHoldRequest):
     """A hold of all jobs that fulfil every condition, those that come later included."""
 
     batch: _Id | None = Field(None, description="Jobs of this batch.")
-    external_id: Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NO_CONTROLS)] | None = Field(
-        None, description="The job with this external id."
-    )
-    metadata: list[_Pair] = Field(
-        default_factory=list,
-        max_length=MAX_METADATA,
-        description="Jobs with this pair, as `name=value`; the value `*` is any. Of several pairs, jobs with all.",
-    )
-
-    @field_validator("metadata")
-    @classmethod
-    def _are_pairs(cls, pairs: list[str]) -> list[str]:
-        return _checked_pairs(pairs)
+    external_id: _ExternalId = None
+    metadata: _Pairs = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _has_condition(self) -> Self:
@@ -242,28 +246,14 @@ class ReceiptDocument(ApiModel):
     signature: SignatureBody | None = Field(description="Null where the installation has no key to sign with.")
 
 
-_VOICE_ID = worded(r"^[0-9a-zA-Z]{1,64}$", "must be an id: up to 64 letters and digits")
-
-
 class ExportRequest(ApiModel):
     """The jobs to export; of several conditions all must be true, and there is at least one."""
 
-    external_id: Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NO_CONTROLS)] | None = Field(
-        None, description="The job with this external id."
-    )
+    external_id: _ExternalId = None
     voice: Annotated[str, StringConstraints(pattern=_VOICE_ID)] | None = Field(
         None, description="Jobs in which this voice profile named a speaker."
     )
-    metadata: list[_Pair] = Field(
-        default_factory=list,
-        max_length=MAX_METADATA,
-        description="Jobs with this pair, as `name=value`; the value `*` is any. Of several pairs, jobs with all.",
-    )
-
-    @field_validator("metadata")
-    @classmethod
-    def _are_pairs(cls, pairs: list[str]) -> list[str]:
-        return _checked_pairs(pairs)
+    metadata: _Pairs = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _has_condition(self) -> Self:
