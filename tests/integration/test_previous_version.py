@@ -23,6 +23,7 @@ from tests.fixtures.installation import KEPT, TENANT, Installation, source_of
 from tests.fixtures.make_previous_home import FIRST, FOLDER, TUS
 from tests.servers.postgres import PostgresServer, find_binaries
 from tests.support.in_process_cluster import WORDS_PER_CHUNK
+from tests.support.missing import missing
 from tests.support.waiting import until
 
 ARCHIVES = sorted(FOLDER.glob("home-*.tar.xz"))
@@ -47,7 +48,7 @@ class Previous:
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
     if BINARIES is None:
-        pytest.skip("no PostgreSQL server (initdb, postgres) is installed")
+        missing("no PostgreSQL server (initdb, postgres) is installed")
     with PostgresServer(BINARIES) as server:
         yield server
 

@@ -18,6 +18,7 @@ from pipelines.storage.protocol import BlobStore
 from tests.integration.cluster_process import TENANT, Program, start
 from tests.servers.postgres import PostgresServer, find_binaries
 from tests.support.in_process_cluster import InProcessCluster, succeeded
+from tests.support.missing import missing
 from tests.support.waiting import until
 
 JOBS = {f"j{n}": range(1 + 200 * n, 121 + 200 * n) for n in range(3)}
@@ -33,7 +34,7 @@ def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         return
     binaries = find_binaries()
     if binaries is None:
-        pytest.skip("there is no PostgreSQL on this machine")
+        missing("there is no PostgreSQL on this machine")
     with PostgresServer(binaries) as server:
         yield server.url("two")
 

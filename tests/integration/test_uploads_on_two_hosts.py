@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import os
 import random
 import socket
 import subprocess
@@ -30,6 +29,7 @@ from tests.servers.network import Host, can_make_hosts, network
 from tests.servers.postgres import PostgresServer, find_binaries
 from tests.servers.s3 import s3_server
 from tests.support.in_process_cluster import CODED_START, InProcessCluster
+from tests.support.missing import missing
 from tests.support.waiting import until
 
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -102,8 +102,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
     """Two hosts with disks of their own at the same path."""
     binaries = find_binaries()
     if binaries is None or not can_make_hosts():
-        missing = "needs PostgreSQL (initdb, postgres), root and network namespaces"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
+        missing("needs PostgreSQL (initdb, postgres), root and network namespaces")
     folder = tmp_path_factory.mktemp("hosts")
     seen = folder / "spool"
     seen.mkdir()

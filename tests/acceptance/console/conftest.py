@@ -16,6 +16,7 @@ from deployments.auth.authenticators import ALL_SCOPES, Principal
 from pipelines.errors import Unauthenticated
 from tests.servers import free_port
 from tests.support.console_server import ConsoleServer
+from tests.support.missing import missing
 
 CHROMIUM = shutil.which("chromium")
 PATIENCE_MS = 60_000  # a machine that is busy with other things
@@ -41,7 +42,7 @@ class Keyring:
 def browser() -> Iterator[Browser]:
     """One browser; it is ended before any test that has an event loop of its own."""
     if CHROMIUM is None:
-        pytest.skip("Debian's package chromium is not installed")
+        missing("Debian's package chromium is not installed")
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(

@@ -15,6 +15,7 @@ from cluster.settings.settings import Settings, load_settings
 from scripts.chart.rendering import CHART, NAMESPACE, RENDERED, ROOT, render, run, value_files
 from scripts.chart.values_schema import with_settings
 from tests.support.kubernetes import VERSIONS, faults
+from tests.support.missing import missing
 
 CONFIGS = ROOT / "configs"
 RENDERS = sorted(value_files())
@@ -61,7 +62,7 @@ def helm() -> str:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     found = os.environ.get("HELM") or next(map(str, cache.glob("meetmemo/helm-*/helm")), None)
     if found is None:
-        pytest.skip("needs Helm: scripts/fetch-helm, or its path in HELM")
+        missing("needs Helm: scripts/fetch-helm, or its path in HELM")
     return found
 
 
