@@ -17,6 +17,7 @@ from pipelines.jobs.batch import Probe
 from pipelines.jobs.events import MinutesFollowed, ResultsStored
 from pipelines.jobs.job import Job, MinutesRecord
 from pipelines.jobs.reference import NO_REFERENCE, Reference
+from pipelines.jobs.stages import Stage
 from pipelines.jobs.translations import TranslationRecord
 from pipelines.jobs.usage import JobUsage
 from pipelines.notes import Note
@@ -210,7 +211,8 @@ class SegmentRequest:
     """The source to split, and how; ``source_url`` is where to fetch it if it is not stored yet.
 
     ``source`` is the blob as the ledger has it: one that was fetched and has a SHA-256 there is not hashed again.
-    ``track`` is the sound track to take, see `pipelines.audio.decode.decode_audio`.
+    ``track`` is the sound track to take, see `pipelines.audio.decode.decode_audio`. ``recording_of`` is the job whose
+    playback copy is the source, "" where the source is the job's own.
     ``keep_audio`` keeps a compressed copy of the recording beyond the job's end. ``attempt`` counts the calls that were
     lost before.
     """
@@ -222,6 +224,7 @@ class SegmentRequest:
     window_s: float = 30.0
     source_url: str = ""
     source: BlobRef | None = None
+    recording_of: str = ""
     keep_audio: bool = False
     request_id: str = ""
     traceparent: str = ""
@@ -249,8 +252,8 @@ class SegmenterPort(Protocol):
     def segment(self, request: SegmentRequest) -> AsyncIterator[BlobRef | Span | SourceSummary | SegmentReport]:
         """Split the source: yield each span once it is stored, then the summary, then what it took.
 
-        A source given by URL is fetched and named first. Figures are missing where an earlier call did the work.
-        Raises `InputError`.
+        A source given by URL, or by a job that kept it, is fetched and named first. Figures are missing where an
+        earlier call did the work. Raises `InputError`, and `AudioGone` for a copy that is not kept any more.
         """
 
     async def keep_masked(self, request: MaskedCopyRequest) -> None:
@@ -342,6 +345,7 @@ class MinutesRequest:
     """The transcript to turn into minutes, translations and documents; see `pipelines.jobs.job.JobOptions`.
 
     ``title`` is the recording's. ``asked_at_s`` (Unix seconds) is when the minutes were first wanted; None: at once.
+    ``keeps_minutes``: those that are stored are laid out again, none are written.
     """
 
     tenant: str
@@ -355,6 +359,7 @@ class MinutesRequest:
     recording_date: date | None = None
     translate: tuple[str, ...] = ()
     asked_at_s: float | None = None
+    keeps_minutes: bool = False
     reference: Reference = field(default=NO_REFERENCE)
     request_id: str = ""
     traceparent: str = ""
@@ -375,6 +380,7 @@ class MinutesRequest:
             recording_date=options.recording_date,
             translate=options.translate,
             asked_at_s=None if job.minutes_of else job.updated_at_s,  # who has minutes written anew waits for them
+            keeps_minutes=job.stage is Stage.DOCUMENTS,
             reference=job.reference,
             request_id=job.request_id,
             traceparent=job.traceparent,

@@ -28,6 +28,7 @@ class AuditAction(StrEnum):
     EXPORT = "export"
     ERASE = "erase"
     DELETE_AUDIO = "delete_audio"
+    REDO = "redo"
     HOLD = "hold"
     RELEASE = "release"
     ENROL_VOICE = "enrol_voice"

@@ -44,6 +44,7 @@
     ├── Draining                  draining
     ├── StorageError
     │   ├── BlobMissing           blob_missing
+    │   │   └── AudioGone         audio_gone
     │   └── StoreUnavailable      store_unavailable
     │       └── StoreFull         insufficient_storage
     ├── LedgerError
@@ -89,6 +90,7 @@ class Reason(StrEnum):
     REPLICA_LOST = "replica_lost"
     DRAINING = "draining"
     BLOB_MISSING = "blob_missing"
+    AUDIO_GONE = "audio_gone"
     STORE_UNAVAILABLE = "store_unavailable"
     INSUFFICIENT_STORAGE = "insufficient_storage"
     LEDGER_UNAVAILABLE = "ledger_unavailable"
@@ -321,6 +323,10 @@ class StorageError(MeetMemoError):
 
 class BlobMissing(StorageError, reason=Reason.BLOB_MISSING):
     """No blob has that key."""
+
+
+class AudioGone(BlobMissing, reason=Reason.AUDIO_GONE):
+    """The recording is not kept, or not any more, or not as it is needed."""
 
 
 class StoreUnavailable(StorageError, reason=Reason.STORE_UNAVAILABLE):

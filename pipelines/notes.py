@@ -30,6 +30,7 @@ class NoteCode(StrEnum):
     TRACK_UNDECODABLE = "track_undecodable"
     SPEAKERS_MISSING = "speakers_missing"
     NAMES_NOT_HIDDEN = "names_not_hidden"
+    HIDDEN_WORDS_SILENT = "hidden_words_silent"
     UNPRINTABLE_CHARACTERS = "unprintable_characters"
     TRANSLATED = "translated"
     TRANSLATION_INCOMPLETE = "translation_incomplete"
@@ -86,6 +87,10 @@ WORDINGS: Mapping[NoteCode, Wording] = MappingProxyType(
         NoteCode.NAMES_NOT_HIDDEN: Wording(
             "Names of people and places are not found in this language and were not masked: {languages}.",
             "无法识别该语言中的人名和地名，未作隐藏：{languages}。",
+        ),
+        NoteCode.HIDDEN_WORDS_SILENT: Wording(
+            "The recording that was kept is silent where words were hidden: this transcript has neither them nor a mark.",
+            "保留的录音在已隐藏的词语处为静音：本转写稿中没有这些词语，也没有标记。",
         ),
         NoteCode.UNPRINTABLE_CHARACTERS: Wording(
             "minutes.pdf has no font for {n_characters} of its characters ({characters}) and shows them as �; "

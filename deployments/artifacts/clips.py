@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from deployments.artifacts.kept_recording import recorded_by
 from pipelines.audio.clips import wav_clip
 from pipelines.audio.mixing import mix_excerpt
 from pipelines.audio.playback import samples_between
@@ -37,20 +38,20 @@ def excerpt(store: BlobStore, job: Job, kind: str, number: int) -> bytes:
     cited = [segment for segment in transcript.segments if segment.id in ids]
     if not cited:
         raise NotFound(f"Number {number} of the {kind.replace('_', ' ')} of job {job.id} cites nothing that was said.")
-    recorded = JobKeys(tenant=job.tenant, job_id=job.minutes_of or job.id)
-    return wav_clip(_samples(store, recorded, cited))
+    return wav_clip(_samples(store, job, cited))
 
 
-def _samples(store: BlobStore, keys: JobKeys, cited: Iterable[Segment]) -> bytes:
+def _samples(store: BlobStore, job: Job, cited: Iterable[Segment]) -> bytes:
     """Return the channels of the segments, mixed, from the first segment's start to the last one's end."""
     segments = list(cited)
     start_s = max(0.0, min(segment.start_s for segment in segments) - MARGIN_S)
     end_s = min(start_s + MAX_S, max(segment.end_s for segment in segments) + MARGIN_S)
+    keys = JobKeys(tenant=job.tenant, job_id=recorded_by(store, job) or job.id)
     try:
         with store.open(keys.playback) as copy:
             heard = samples_between(copy, start_s, end_s)
     except BlobMissing:
-        raise BlobMissing(f"The recording of job {keys.job_id} is not kept, or not any more.") from None
+        raise BlobMissing(f"The recording of job {job.id} is not kept, or not any more.") from None
     channels = {segment.channel for segment in segments}
     if heard.shape[0] > 1 and all(channel < heard.shape[0] for channel in channels):
         heard = heard[sorted(channels)]

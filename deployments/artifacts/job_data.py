@@ -8,18 +8,20 @@ from typing import TypeVar
 
 from deployments.artifacts import quarantine
 from pipelines.codec import decode, encode
-from pipelines.core import Chunk, ChunkResult, LanguageVote, ModelInfo, SourceSummary, Span, Transcript
+from pipelines.core import Chunk, ChunkResult, LanguageVote, Minutes, ModelInfo, SourceSummary, Span, Transcript, Usage
 from pipelines.errors import BlobMissing
 from pipelines.jobs.job import Job, JobState
+from pipelines.jobs.stages import Stage
 from pipelines.jobs.usage import JobUsage, transcription_usage
 from pipelines.minutes.naming.naming import with_names
 from pipelines.notes import Note, NoteCode
 from pipelines.scheduling.work_item import WorkItem
 from pipelines.speakers.labelling import with_speakers
+from pipelines.speakers.relabelling import with_other_speakers
 from pipelines.speakers.voices import Diarization
 from pipelines.storage.layout import JobKeys, outcome_of
 from pipelines.storage.protocol import BlobStore
-from pipelines.text.chinese import in_script
+from pipelines.text.chinese import in_script, minutes_in_script
 from pipelines.text.redaction import mask_transcript, without_names
 from pipelines.transcript.channel_names import channel_names
 from pipelines.transcript.corrections import said
@@ -27,7 +29,7 @@ from pipelines.transcript.findings import with_findings
 from pipelines.transcript.masked_audio import masked_audio
 from pipelines.transcript.masked_results import masked_results
 from pipelines.transcript.spoken_languages import spoken_languages
-from pipelines.transcript.stitching import stitch
+from pipelines.transcript.stitching import speaker_label, stitch
 from pipelines.transcript.trained_speech import training_notes
 from pipelines.vocabulary.matching import with_terms
 
@@ -178,16 +180,61 @@ def stitch_job(
 def copy_transcript(store: BlobStore, job: Job, origin_id: str) -> tuple[Note, ...]:
     """Copy the transcript of an earlier job of the same tenant, and return its notes: each job stands alone.
 
-    Minutes that are written anew may take a corrected one. Raises `BlobMissing`.
+    Minutes that are written anew may take a corrected one. One whose documents alone are made again takes its minutes
+    along, both in the script that it asks for. Raises `BlobMissing`.
     """
-    origin, own = (JobKeys(tenant=job.tenant, job_id=job_id) for job_id in (origin_id, job.id))
+    transcript = _earlier_transcript(store, job, origin_id)
+    if job.stage is Stage.DOCUMENTS:
+        if job.options.zh_script:
+            transcript = in_script(transcript, job.options.zh_script)
+        if job.options.minutes != "none":
+            _copy_minutes(store, job)
+    return _store_transcript(store, job, transcript)
+
+
+def name_speakers(store: BlobStore, job: Job, diarization: Diarization) -> tuple[Note, ...]:
+    """Store the transcript of an earlier job with its words as they are and other speakers; return its notes.
+
+    What a job masks is masked in the names, too. Raises `BlobMissing`.
+    """
+    transcript, options = _earlier_transcript(store, job, job.redo_of), job.options
+    names = channel_names(options.speakers, transcript.tracks)
+    people = set(names)
+    if "names" in options.mask:
+        people |= {voice.name for voice in diarization.recognised}
+        diarization = replace(diarization, recognised=())
+    labels = [speaker_label(channel, transcript.n_channels, names) for channel in range(transcript.n_channels)]
+    transcript = with_other_speakers(transcript, diarization, labels=labels, names=names)
+    transcript = mask_transcript(transcript, options.mask, regions=options.mask_regions, names=people)
+    transcript = with_names(transcript, infer="names" not in options.mask)
+    kept = tuple(note for note in transcript.notes if note.code is not NoteCode.SPEAKERS_MISSING)
+    return _store_transcript(store, job, replace(transcript, notes=kept))
+
+
+def _earlier_transcript(store: BlobStore, job: Job, origin_id: str) -> Transcript:
+    keys = JobKeys(tenant=job.tenant, job_id=origin_id)
     if job.corrected:
-        transcript = said(decode(Transcript, store.get(origin.corrected(job.corrected))))
-    else:
-        transcript = decode(Transcript, store.get(origin.transcript))
+        return said(decode(Transcript, store.get(keys.corrected(job.corrected))))
+    return decode(Transcript, store.get(keys.transcript))
+
+
+def _store_transcript(store: BlobStore, job: Job, transcript: Transcript) -> tuple[Note, ...]:
     transcript = with_findings(transcript, transcript.notes)
-    store.put(own.transcript, encode(transcript))
+    store.put(JobKeys(tenant=job.tenant, job_id=job.id).transcript, encode(transcript))
     return transcript.notes
+
+
+def _copy_minutes(store: BlobStore, job: Job) -> None:
+    """Copy the minutes of the job whose documents are made again, in the title and the script that are asked for.
+
+    This job pays nobody for them.
+    """
+    earlier, own = (JobKeys(tenant=job.tenant, job_id=each).result("minutes.json") for each in (job.redo_of, job.id))
+    minutes = decode(Minutes, store.get(earlier))
+    if job.options.zh_script:
+        minutes = minutes_in_script(minutes, job.options.zh_script)
+    title = job.options.minutes_title or minutes.title
+    store.put(own, encode(replace(minutes, title=title, usage=Usage() if minutes.usage else None)))
 
 
 def discard(store: BlobStore, item: WorkItem) -> None:

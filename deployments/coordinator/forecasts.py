@@ -94,7 +94,7 @@ class Forecasts:
 
     def ended(self, job: Job) -> None:
         """Compare with the truth; only jobs that heard a whole recording say something about the next."""
-        if job.state is not JobState.SUCCEEDED or job.reused_from or job.replay_of or job.minutes_of:
+        if job.state is not JobState.SUCCEEDED or job.reused_from or job.replay_of or not job.decodes:
             return
         audio_s = job.progress.audio_s
         then = self._load_then(job)

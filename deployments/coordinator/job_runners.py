@@ -147,7 +147,7 @@ class JobRunners:
     async def begin(self, run: JobRunner, event: Event) -> None:
         """Start or go on with a job, unless its model is not there any more."""
         model = run.job.options.model
-        transcribed = run.job.state is JobState.SUMMARIZING or run.job.minutes_of
+        transcribed = run.job.state is JobState.SUMMARIZING or not run.job.decodes
         if model not in self.dispatchers and not transcribed:
             event = Failed(reason=Reason.MODEL_UNKNOWN, detail=f"There is no model {model!r} any more.")
         await run.report(event)

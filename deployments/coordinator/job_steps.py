@@ -10,6 +10,7 @@ import time
 import structlog
 
 from deployments.artifacts import job_data, quarantine
+from deployments.artifacts.kept_recording import kept_recording
 from deployments.artifacts.masked_copy import keep_masked_copy
 from deployments.coordinator.item_commands import CountLanguage, HandBack, PostponeItem, QuarantineChunk, RetryItem
 from deployments.coordinator.job_runner import JobRunner, Steps, last_line
@@ -17,7 +18,7 @@ from deployments.coordinator.segment_stream import spans_of
 from deployments.ports import MinutesRequest, SegmentRequest
 from deployments.telemetry.reports import SegmentReport
 from pipelines.core import BlobRef, Span
-from pipelines.errors import SourceUnreachable
+from pipelines.errors import SourceUnreachable, TranscriptionFailed
 from pipelines.jobs.events import (
     ChunkFinished,
     CleanUp,
@@ -30,8 +31,10 @@ from pipelines.jobs.events import (
     StartStitching,
     TranscriptStored,
 )
+from pipelines.jobs.stages import Stage
 from pipelines.jobs.usage import JobUsage
 from pipelines.scheduling.work_item import WorkItem
+from pipelines.speakers.voices import Diarization
 
 log = structlog.get_logger()
 
@@ -44,14 +47,18 @@ async def segment(run: JobRunner, command: StartSegmentation) -> None:
         return
     if await _take_earlier(run):
         return
+    kept = None
+    if live.job.hears_again:
+        kept = await services.storage_retry.in_thread(kept_recording, services.store, live.job)
     request = SegmentRequest(
         tenant=live.job.tenant,
         job_id=live.job.id,
-        split_channels=live.job.options.channels == "split",
-        track=live.job.options.track,
+        split_channels=kept.split_channels if kept else live.job.options.channels == "split",
+        track=None if kept else live.job.options.track,
         window_s=services.options.profile_of(live.job.options.model).window_s,
         source_url=live.job.source_url,
         source=live.job.source,
+        recording_of=live.job.recording_of if kept else "",
         request_id=live.job.request_id,
         traceparent=live.job.traceparent,
         keep_audio=live.job.options.keep_audio and not live.job.options.redacts_copy,
@@ -87,9 +94,9 @@ async def segment(run: JobRunner, command: StartSegmentation) -> None:
                 if await _take_earlier(run):
                     return
             else:
-                live.summary = found
+                live.summary = kept.summary(found) if kept else found
                 _queue(run, live.close_votes())
-                await run.handle(Segmented(n_chunks=found.n_chunks, tracks=found.tracks))
+                await run.handle(Segmented(n_chunks=found.n_chunks, tracks=live.summary.tracks))
 
 
 async def _take_earlier(run: JobRunner) -> bool:
@@ -119,6 +126,8 @@ async def enqueue(run: JobRunner, command: EnqueueChunks) -> None:
 
 
 def _queue(run: JobRunner, items: list[WorkItem]) -> None:
+    if not run.job.decodes:
+        return
     run.services.meter.start(time.monotonic())
     run.services.dispatchers.add(run.job.options.model, items)
 
@@ -134,6 +143,9 @@ async def stitch(run: JobRunner, command: StartStitching) -> None:
         await run.handle(TranscriptStored(notes=notes))
         return
     diarization = await services.speaker_turns.finish(live)
+    if live.job.stage is Stage.SPEAKERS:
+        await _name_again(run, diarization)
+        return
     if diarization and diarization.missing:
         await services.job_store.record(live.job, "speakers_missing", last_line(diarization.missing))
     model = live.job.options.model
@@ -160,6 +172,17 @@ async def stitch(run: JobRunner, command: StartStitching) -> None:
     own = services.dispatchers.route_of(model) or (diarization and (diarization.missing or diarization.n_known))
     content_key = "" if own else services.reuse.key_of(live.job)
     await run.handle(TranscriptStored(usage=usage, content_key=content_key, notes=notes))
+
+
+async def _name_again(run: JobRunner, diarization: Diarization | None) -> None:
+    """Store the earlier transcript with the speakers that were told apart; raises `TranscriptionFailed` without."""
+    services, live = run.services, run.live
+    if diarization is None or diarization.missing:
+        why = last_line(diarization.missing) if diarization else "nobody was to be told apart"
+        raise TranscriptionFailed(f"The speakers could not be told apart: {why}")
+    notes = await services.storage_retry.in_thread(job_data.name_speakers, services.store, live.job, diarization)
+    cut_s = live.summary.cpu_s if live.summary else 0.0
+    await run.handle(TranscriptStored(usage=JobUsage(cpu_s=live.voices_cpu_s + cut_s), notes=notes))
 
 
 async def write_minutes(run: JobRunner, command: StartMinutes) -> None:

@@ -114,7 +114,8 @@ class LiveJob:
     def span_stored(self, span: Span) -> SpanStored:
         """Return the event that a span brings: which of its chunks have an outcome already, as they are cut now.
 
-        A replay decodes only what it was asked to; the rest has one in its origin.
+        A replay decodes only what it was asked to; the rest has one in its origin. Where only speakers are told apart
+        again, all of it has.
         """
         self.spans.append(span)
         done: set[int] = set()
@@ -130,6 +131,8 @@ class LiveJob:
             kept = {chunk.index for chunk in span.chunks} - set(self.job.replay_chunks)
             done |= kept
             failed |= kept & self.failed_before
+        if not self.job.decodes:
+            done |= {chunk.index for chunk in span.chunks}
         return SpanStored(
             audio_s=(span.end - span.start) / SAMPLE_RATE,
             chunks=span.chunks,

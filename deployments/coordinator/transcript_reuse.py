@@ -36,7 +36,7 @@ class TranscriptReuse:
 
     def key_of(self, job: Job) -> str:
         """Return the key under which others find the job's transcript; "" for one that is not all its own."""
-        if job.replay_of or job.minutes_of:
+        if job.replay_of or not job.decodes:
             return ""
         model = job.options.model
         return content_key(

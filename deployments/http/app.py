@@ -30,6 +30,7 @@ from deployments.http.openapi import DESCRIPTION, TAGS, DocumentedApi
 from deployments.http.routes.admin import admin_routes
 from deployments.http.routes.api_keys import key_routes
 from deployments.http.routes.archive.corrections import correction_routes
+from deployments.http.routes.archive.redo import redo_routes
 from deployments.http.routes.archive.review import review_routes
 from deployments.http.routes.archive.search import search_routes
 from deployments.http.routes.audio import audio_routes
@@ -123,6 +124,7 @@ _ROUTES = (
     transcript_routes,
     job_minutes_routes,
     correction_routes,
+    redo_routes,
     audit_routes,
     hold_routes,
     receipt_routes,

@@ -8,13 +8,14 @@ import structlog
 
 from deployments.artifacts.presigned_uploads import DirectUploads
 from deployments.intake.job_sources import JobSource, PiecesSource, SpooledSource, UploadedSource, UrlSource
+from deployments.intake.redoing import Redoing
 from deployments.intake.submission import Submission
 from deployments.limits import TenantLimits
 from deployments.schemas.jobs import host_of
 from deployments.telemetry.request_context import current_request
 from pipelines.codec import encode
 from pipelines.core import BlobRef
-from pipelines.errors import Overloaded
+from pipelines.errors import LedgerUnavailable, MeetMemoError, Overloaded
 from pipelines.jobs.job import Job, JobOptions
 from pipelines.jobs.options import encode_asked
 from pipelines.jobs.reference import Reference
@@ -120,15 +121,56 @@ class Intake:
         """Write a job that writes an ended job's minutes anew, from a corrected transcript or its own; see `accept`."""
         job = replace(self._successor(origin), options=options, minutes_of=origin.id, corrected=corrected)
         asked = f"rewrite/{origin.id}/{corrected}".encode() + encode_asked(options)
-        stored_job, created = self._create(job, key, asked)
-        self.store.put(JobKeys(tenant=origin.tenant, job_id=origin.id).rewriting(stored_job.id), b"")
+        stored_job, created = self._create_version(job, key, asked)
         log.info("rewriting accepted", action="rewrite_accepted", job_id=stored_job.id, minutes_of=origin.id)
+        return stored_job, created
+
+    def redo(self, redoing: Redoing, key: str | None) -> tuple[Job, bool]:
+        """Write a job that does one stage of an ended job again; see `accept`.
+
+        Where words are decoded again, an equal transcript of the recording itself is looked for first.
+        """
+        job = replace(
+            self._successor(redoing.job),
+            options=redoing.options,
+            stage=redoing.stage,
+            redo_of=redoing.redo_of,
+            minutes_of=redoing.minutes_of,
+            recording_of=redoing.recording_of,
+            corrected=redoing.corrected,
+        )
+        job = replace(job, source=replace(job.source, sha256=redoing.source_sha256))
+        asked = f"redo/{redoing.stage}/{redoing.job.id}/{redoing.corrected}".encode() + encode_asked(redoing.options)
+        stored_job, created = self._create_version(job, key, asked)
+        log.info(
+            "redo accepted",
+            action="redo_accepted",
+            job_id=stored_job.id,
+            redo_of=redoing.redo_of,
+            stage=redoing.stage.value,
+        )
+        return stored_job, created
+
+    def _create_version(self, job: Job, key: str | None, asked: bytes) -> tuple[Job, bool]:
+        """Write a job that is listed among the versions of another: the mark first, so that none is missing."""
+        mark = JobKeys(tenant=job.tenant, job_id=job.minutes_of or job.redo_of).rewriting(job.id)
+        self.store.put(mark, b"")
+        try:
+            stored_job, created = self._create(job, key, asked)
+        except LedgerUnavailable:  # it may have taken the job
+            raise
+        except MeetMemoError:
+            self.store.delete(mark)
+            raise
+        if not created:
+            self.store.delete(mark)
         return stored_job, created
 
     def _successor(self, origin: Job) -> Job:
         """Return a new job of this request about an ended job's recording; the external id stays with that job."""
         reference = replace(origin.reference, external_id="")
-        return self._job(origin.tenant, origin.options, origin.filename, reference, job_id=self.new_id())
+        job = self._job(origin.tenant, origin.options, origin.filename, reference, job_id=self.new_id())
+        return replace(job, recording_of=origin.recording_of)
 
     def _job(self, tenant: str, options: JobOptions, filename: str, reference: Reference, *, job_id: str) -> Job:
         """Return a new job that the request which is served brought."""

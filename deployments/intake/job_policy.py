@@ -10,6 +10,7 @@ from deployments.schemas.options import MinutesOverrides, Options, field_schemas
 from pipelines.errors import ConfigurationError, ModelUnknown, refused_option
 from pipelines.export.templating.tenant_styles import TenantStyles
 from pipelines.jobs.options import MAX_PRIORITY, JobOptions
+from pipelines.jobs.stages import Work
 from pipelines.models.profile import ModelProfile
 from pipelines.text.language_names import same_language
 from pipelines.text.languages import LANGUAGES
@@ -74,14 +75,17 @@ class JobPolicy:
         chosen = options.to_domain(self.default_model, reuse=self.reuse, diarize=self.diarize)
         if chosen.keep_audio and not self.keeps_audio:
             raise refused_option("keep_audio", "recordings are not kept here")
-        if chosen.diarize and chosen.channels == "mix" and chosen.track != "all" and chosen.is_named(0):
-            raise refused_option("diarize", "speakers names the only channel, so that its voices are one speaker's")
+        _check_speakers(chosen)
         self._check_minutes(chosen)
         self._check_minutes_language(chosen)
         if complaint := self._about_webhook(chosen.webhook_url):
             raise refused_option("webhook_url", complaint)
         if complaint := self._about_recipients(chosen.recipients):
             raise refused_option("recipients", complaint)
+        return self._for_decoder(chosen)
+
+    def _for_decoder(self, chosen: JobOptions) -> JobOptions:
+        """Add the tenant's vocabulary, and refuse what the model cannot do."""
         usual = self.vocabularies.get(self.tenant, ())
         chosen = replace(chosen, vocabulary=tuple(dict.fromkeys((*chosen.vocabulary, *usual))))
         self.check_model(chosen.model)
@@ -118,6 +122,25 @@ class JobPolicy:
         chosen = replace(options, priority=MAX_PRIORITY, keep_audio=False, **given)
         self._check_minutes(chosen)
         self._check_minutes_language(chosen)
+        if template := self._template(chosen):
+            await self.templates.check(self.tenant, template)
+        return chosen
+
+    async def redone(self, options: JobOptions, work: Work) -> JobOptions:
+        """Return the options of a job that does a stage again, checked as far as they count for its ``work``.
+
+        It keeps no recording of its own and tells nobody by e-mail; one that needs no recording goes before those that
+        wait. See `check`.
+        """
+        chosen = replace(options, keep_audio=False, recipients=(), deadline=None)
+        if work is Work.NONE:
+            chosen = replace(chosen, priority=MAX_PRIORITY)
+        else:
+            _check_speakers(chosen)
+            self._check_minutes(chosen)
+            self._check_minutes_language(chosen)
+        if work is Work.DECODE:
+            chosen = self._for_decoder(chosen)
         if template := self._template(chosen):
             await self.templates.check(self.tenant, template)
         return chosen
@@ -176,3 +199,8 @@ class JobPolicy:
         """Raise `ModelUnknown`, with the names there are, for one that is not among them."""
         if name not in self.models:
             raise ModelUnknown(f"There is no model {name!r}; there are: {', '.join(self.models)}.")
+
+
+def _check_speakers(options: JobOptions) -> None:
+    if options.diarize and options.channels == "mix" and options.track != "all" and options.is_named(0):
+        raise refused_option("diarize", "speakers names the only channel, so that its voices are one speaker's")

@@ -62,13 +62,14 @@ def erase(ledger: Ledger, store: BlobStore, job: Job, by: Erasure | None = None)
     )
     receipt = ledger.receipts.begin(begun)  # before every blob is read: a hold may be on it
     ledger.search.forget(job.tenant, job.id)  # nobody finds what is half erased
-    while new := [key for key in _all_keys(store, keys, job.minutes_of) if key not in set(receipt.keys)]:
+    version_of = job.minutes_of or job.redo_of
+    while new := [key for key in _all_keys(store, keys, version_of) if key not in set(receipt.keys)]:
         found = _digests(store, new)
         receipt = ledger.receipts.begin(replace(begun, blobs=found))
         if len(found) < len(new):
             break  # somebody else erases, too
     # Blobs first: while the ledger still has the job, an erasure that failed half-way can be repeated.
-    erase_blobs(store, keys, minutes_of=job.minutes_of)
+    erase_blobs(store, keys, version_of=version_of)
     gone = not any(store.exists(key) for key in receipt.keys)
     done = signed(replace(receipt, deleted_at_s=round(by.clock(), 3), gone=gone), by.signer)
     ledger.delete(job.tenant, job.id, receipt=done, deed=deed_of(done, AuditAction.ERASE))
@@ -120,33 +121,33 @@ def _digests(store: BlobStore, keys: Iterable[str]) -> tuple[ErasedBlob, ...]:
     return tuple(found)
 
 
-def _all_keys(store: BlobStore, keys: JobKeys, minutes_of: str) -> list[str]:
+def _all_keys(store: BlobStore, keys: JobKeys, version_of: str) -> list[str]:
     within = list(store.list(keys.root))
-    return [*sorted(within), *(key for key in list(_beside(store, keys, within, minutes_of)) if store.exists(key))]
+    return [*sorted(within), *(key for key in list(_beside(store, keys, within, version_of)) if store.exists(key))]
 
 
-def erase_blobs(store: BlobStore, keys: JobKeys, *, minutes_of: str = "") -> list[str]:
+def erase_blobs(store: BlobStore, keys: JobKeys, *, version_of: str = "") -> list[str]:
     """Delete all blobs of a job and about it, wherever the layout puts them; return their keys.
 
-    ``minutes_of`` is the job whose minutes this one wrote anew.
+    ``version_of`` is the job among whose versions this one is listed.
     """
     transcript = [keys.transcript] if store.exists(keys.transcript) else []
     store.delete(keys.transcript)  # see the module's docstring
     within = [*transcript, *store.list(keys.root)]
-    beside = [key for key in list(_beside(store, keys, within, minutes_of)) if store.exists(key)]
+    beside = [key for key in list(_beside(store, keys, within, version_of)) if store.exists(key)]
     for key in beside:
         store.delete(key)
     store.delete_prefix(keys.root)
     return [*sorted(within), *beside]
 
 
-def _beside(store: BlobStore, keys: JobKeys, within: list[str], minutes_of: str) -> Iterator[str]:
+def _beside(store: BlobStore, keys: JobKeys, within: list[str], version_of: str) -> Iterator[str]:
     """Yield keys outside the job's own folder."""
     yield from keys.marks
     # An upload whose process was killed between its job and its end.
     yield from store.list(PieceKeys(tenant=keys.tenant, upload_id=keys.job_id).root)
-    if minutes_of:
-        yield JobKeys(tenant=keys.tenant, job_id=minutes_of).rewriting(keys.job_id)
+    if version_of:
+        yield JobKeys(tenant=keys.tenant, job_id=version_of).rewriting(keys.job_id)
     for key in within:
         if key.startswith(keys.paid_minutes):
             found = TenantKeys(tenant=keys.tenant).paid_minutes_of(key.removeprefix(keys.paid_minutes))

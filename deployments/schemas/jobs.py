@@ -15,6 +15,7 @@ from pipelines.core import SoundTrack, TrackState, Usage
 from pipelines.errors import Reason
 from pipelines.jobs.job import Job, JobOptions, JobState, MinutesRecord
 from pipelines.jobs.options import NO_CONTROLS
+from pipelines.jobs.stages import Stage
 from pipelines.jobs.translations import TranslationRecord
 from pipelines.keeping.legal_holds import Hold
 from pipelines.ledger.job_filter import JobFilter
@@ -194,6 +195,8 @@ class JobBody(ApiModel):
     cancel_requested: bool = Field(description="The job will be cancelled at its next chunk.")
     replay_of: str | None = Field(description="The job whose chunks in quarantine this one decodes again.")
     minutes_of: str | None = Field(description="The job whose minutes this one writes anew.")
+    stage: Stage | None = Field(description="The one stage of an earlier job that this one does again.")
+    redo_of: str | None = Field(description="That job, whose other results it takes.")
     transcript_version: int = Field(description="Which version of that job's transcript it took; 0: uncorrected.")
     cached: bool = Field(description="The transcript was taken from an earlier job with the same content.")
     reused_from: str | None = Field(description="That job; it may be purged since.")
@@ -230,6 +233,8 @@ class JobBody(ApiModel):
             cancel_requested=job.cancel_requested and not job.state.final,
             replay_of=job.replay_of or None,
             minutes_of=job.minutes_of or None,
+            stage=job.stage,
+            redo_of=job.redo_of or None,
             transcript_version=version_of(job.corrected),
             cached=bool(job.reused_from),
             reused_from=job.reused_from or None,

@@ -132,11 +132,9 @@ def refused(error: ValidationError) -> InvalidOptions:
     return InvalidOptions(told(found), found)
 
 
-@with_options(*(option for option in options_of() if option.concern in ("minutes", "translation")), may_be_null=True)
-class MinutesOverrides(ApiModel):
-    """Options for writing minutes anew: given ones replace the job's own, the rest stays."""
+class VersionOverrides(ApiModel):
+    """The version of the transcript that a later job takes, and the language of its minutes."""
 
-    minutes: Literal["auto", "extractive", "llm"] | None = Field(None, description="Who writes them.")
     version: int | None = Field(
         None, ge=0, description="Which version of the transcript: 0 as it was transcribed; the newest when left out."
     )
@@ -146,6 +144,13 @@ class MinutesOverrides(ApiModel):
     def _as_spoken(cls, value: Any, read: ValidatorFunctionWrapHandler) -> Any:
         """Keep ``""`` and ``auto``, which replace the job's language by the one spoken, apart from null."""
         return "" if isinstance(value, str) and is_open(value) else read(value)
+
+
+@with_options(*(option for option in options_of() if option.concern in ("minutes", "translation")), may_be_null=True)
+class MinutesOverrides(VersionOverrides):
+    """Options for writing minutes anew: given ones replace the job's own, the rest stays."""
+
+    minutes: Literal["auto", "extractive", "llm"] | None = Field(None, description="Who writes them.")
 
 
 def field_schemas(model: type[ApiModel]) -> dict[str, dict[str, Any]]:

@@ -28,8 +28,8 @@ correction: `pending` says how many of the tenant's jobs are still to be indexed
 _Pair = Annotated[str, StringConstraints(min_length=2, max_length=321, pattern=NO_CONTROLS)]
 
 
-class SearchParameters(ApiModel):
-    """A search and the place in its hits."""
+class SearchQueryFields(ApiModel):
+    """A search with its filters."""
 
     q: str = Field(
         min_length=1, max_length=MAX_QUERY, description='Words, "phrases", begin*, -without.', examples=["budget -2025"]
@@ -52,9 +52,6 @@ class SearchParameters(ApiModel):
     job: str | None = Field(None, min_length=1, max_length=64, pattern=NO_CONTROLS, description="Only this job.")
     created_after: AwareDatetime | None = Field(None, description="Only jobs created at this time or later (ISO 8601).")
     created_before: AwareDatetime | None = Field(None, description="Only jobs created before this time (ISO 8601).")
-    sort: SearchSort = Field(SearchSort.RELEVANCE, description="The best first, or those of the newest jobs.")
-    limit: int = Field(20, ge=1, le=100, description="Hits per page.")
-    cursor: str | None = Field(None, max_length=500, description="Position, from the `next` of the page before.")
 
     @field_validator("metadata")
     @classmethod
@@ -76,6 +73,14 @@ class SearchParameters(ApiModel):
             created_from_s=self.created_after.timestamp() if self.created_after else None,
             created_before_s=self.created_before.timestamp() if self.created_before else None,
         )
+
+
+class SearchParameters(SearchQueryFields):
+    """A search and the place in its hits."""
+
+    sort: SearchSort = Field(SearchSort.RELEVANCE, description="The best first, or those of the newest jobs.")
+    limit: int = Field(20, ge=1, le=100, description="Hits per page.")
+    cursor: str | None = Field(None, max_length=500, description="Position, from the `next` of the page before.")
 
 
 class TextPartBody(ApiModel):

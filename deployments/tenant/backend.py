@@ -17,6 +17,7 @@ from deployments.tenant.batches import TenantBatches
 from deployments.tenant.coordinator_client import CoordinatorClient
 from deployments.tenant.jobs import TenantJobs
 from deployments.tenant.keeping import TenantKeeping
+from deployments.tenant.redo import TenantRedo
 from deployments.tenant.voices import TenantVoices
 from pipelines.jobs.prices import Prices
 from pipelines.keeping.receipts import Signer
@@ -98,6 +99,10 @@ class Backend:
             clock=self.intake.clock,
             new_id=self.intake.new_id,
         )
+
+    def redo_of(self, jobs: TenantJobs) -> TenantRedo:
+        """Return what does stages of the tenant's jobs again."""
+        return TenantRedo(jobs=jobs, prices=self.prices, book=self.batches)
 
     def keeping_of(self, jobs: TenantJobs) -> TenantKeeping:
         """Return the audit log, holds and receipts of the tenant whose jobs these are."""

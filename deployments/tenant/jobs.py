@@ -4,15 +4,17 @@ import contextlib
 import hashlib
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from deployments.artifacts import job_data
+from deployments.artifacts.kept_recording import recorded_by
 from deployments.artifacts.quarantine import Quarantined, chunks_in
 from deployments.intake.accept import Intake
 from deployments.intake.backlog_bound import check_bound
 from deployments.intake.idempotency import held
 from deployments.intake.job_policy import JobPolicy
+from deployments.intake.redoing import Redoing
 from deployments.intake.spool import Spool, UploadGates
 from deployments.intake.submission import Submission
 from deployments.limits import BacklogBound, TenantLimits
@@ -27,6 +29,7 @@ from deployments.tenant.threads import in_thread
 from pipelines.audit import AuditAction, Deed, ObjectKind
 from pipelines.core import Transcript
 from pipelines.errors import (
+    AudioGone,
     BlobMissing,
     Draining,
     IllegalTransition,
@@ -317,7 +320,9 @@ class TenantJobs:
         if ended.state not in (JobState.FAILED, JobState.CANCELLED):
             raise IllegalTransition(f"Job {job_id} is {ended.state}: only one that failed or was cancelled is retried.")
         self.policy.check_model(ended.options.model)
-        if ended.minutes_of:
+        if ended.stage is not None:
+            made = await in_thread(self.intake.redo, await self._redone_again(ended), key)
+        elif ended.minutes_of:
             origin = await self.transcribed(ended)
             if origin is ended:
                 raise IllegalTransition(f"The job whose minutes job {job_id} was to write was erased.")
@@ -330,6 +335,26 @@ class TenantJobs:
             raise IllegalTransition(f"The recording of job {job_id} was deleted when it ended: send it again.")
         return self._told(*made)
 
+    async def _redone_again(self, ended: Job) -> Redoing:
+        """Return what a job was to do that failed, if its recording and what it was made of are still there."""
+        assert ended.stage is not None
+        found = await in_thread(
+            self.ledger.get_many, [(self.tenant, each) for each in ended.kin if each != ended.recording_of]
+        )
+        if len(found) < len({*ended.kin} - {ended.recording_of}):
+            raise IllegalTransition(f"The job of which job {ended.id} was to do a stage again was erased.")
+        if ended.hears_again and not await in_thread(recorded_by, self.store, ended):
+            raise AudioGone(f"The recording of job {ended.id} is not kept any more.")
+        return Redoing(
+            job=ended,
+            stage=ended.stage,
+            options=ended.options,
+            redo_of=ended.redo_of,
+            minutes_of=ended.minutes_of,
+            recording_of=ended.recording_of,
+            corrected=ended.corrected,
+        )
+
     async def rewrite(self, job_id: str, overrides: MinutesOverrides, key: str | None) -> tuple[Job, bool]:
         """Make a job that writes a job's minutes anew; a rewriting of a rewriting is one of the first job.
 
@@ -338,26 +363,55 @@ class TenantJobs:
         no transcript yet or none is left.
         """
         job = await self.get(job_id)
+        origin = await self.written(job)
+        options = replace(await self.policy.rewritten(job.options, overrides), zh_script=origin.options.zh_script)
+        corrected = await self.version_name(origin, overrides.version)
+        return self._told(*await in_thread(self.intake.rewrite, origin, options, key, corrected=corrected))
+
+    async def redo(self, redoing: Redoing, key: str | None) -> tuple[Job, bool]:
+        """Make a job that does a stage of an earlier one again, and have that entered; see `Intake.accept`."""
+        deed = self.deed(AuditAction.REDO, redoing.job.id, stage=redoing.stage.value)
+        await in_thread(self.ledger.audit.append, [deed])
+        return self._told(*await in_thread(self.intake.redo, redoing, key))
+
+    async def written(self, job: Job) -> Job:
+        """Return the job whose transcript a job took, itself as a rule; raises `IllegalTransition` without one."""
         origin = await self.transcribed(job)
         if origin.state is not JobState.SUCCEEDED:
-            raise IllegalTransition(f"Job {origin.id} is {origin.state}: only one that succeeded gets minutes anew.")
+            raise IllegalTransition(f"Job {origin.id} is {origin.state}: only of one that succeeded is anything anew.")
         if not await in_thread(self.store.exists, self._keys(origin).transcript):
             raise IllegalTransition(f"Job {origin.id} has no transcript any more.")
-        options = await self.policy.rewritten(job.options, overrides)
+        return origin
+
+    async def version_name(self, origin: Job, version: int | None) -> str:
+        """Return the name of a version of a transcript (None: the newest), "" for the machine's; raises `NotFound`."""
         held = await in_thread(self.ledger.corrections.of_job, self.tenant, origin.id)
-        version = len(held) if overrides.version is None else overrides.version
+        version = len(held) if version is None else version
         if version > len(held):
             raise NotFound(f"The transcript of job {origin.id} has no version {version}; the newest is {len(held)}.")
-        corrected = held[version - 1].name if version else ""
-        new, created = await in_thread(self.intake.rewrite, origin, options, key, corrected=corrected)
-        if created:
-            self.coordinator_client.wake()
-        return new, created
+        return held[version - 1].name if version else ""
 
     async def versions(self, job_id: str) -> list[Job]:
         """Return the job that transcribed a recording, and those that wrote its minutes anew, oldest first."""
         origin = await self.transcribed(await self.get(job_id))
-        return [origin, *await in_thread(self._rewritings, origin)]
+        return [origin, *(job for job in await in_thread(self._rewritings, origin) if job.minutes_of)]
+
+    async def redone(self, job_id: str) -> list[Job]:
+        """Return the job that transcribed a recording first, and all that did a stage again since, oldest first."""
+        first = await self.get(job_id)
+        with contextlib.suppress(JobUnknown):  # erased: the next one is the first
+            while earlier := first.minutes_of or first.redo_of:
+                first = await self.get(earlier)
+        return await in_thread(self._all_versions, first)
+
+    def _all_versions(self, first: Job) -> list[Job]:
+        found, of_some = {first.id: first}, [first]
+        while of_some and len(found) < MAX_VERSIONS:
+            for job in self._rewritings(of_some.pop()):
+                if job.id not in found:
+                    found[job.id] = job
+                    of_some.append(job)
+        return sorted(found.values(), key=lambda job: (job.created_at_s, job.id))[:MAX_VERSIONS]
 
     async def transcribed(self, job: Job) -> Job:
         """Return the job whose transcript and versions a job reused; itself if it reused none or that was erased."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import structlog
 
+from deployments.artifacts.kept_recording import recorded_by
 from deployments.ports import EnrolmentPort, EnrolmentRequest, Passage
 from deployments.retention.erasure import erase_voice
 from deployments.tenant.jobs import TenantJobs
@@ -18,7 +19,7 @@ from pipelines.errors import BlobMissing, IllegalTransition, NotFound, OptionErr
 from pipelines.jobs.job import Job
 from pipelines.keeping.receipts import Receipt
 from pipelines.speakers.profiles import MAX_PROFILES, VoiceProfile
-from pipelines.storage.layout import JobKeys, TenantKeys
+from pipelines.storage.layout import TenantKeys
 from pipelines.storage.protocol import BlobStore
 
 MAX_PASSAGES = 20
@@ -83,8 +84,8 @@ class TenantVoices:
         own = [segment for segment in transcript.segments if segment.speaker == speaker and segment.text]
         if not own:
             raise NotFound(f"Nobody in job {job.id} is called {speaker!r}.")
-        recorded = job.minutes_of or job.id
-        if not await in_thread(self.store.exists, JobKeys(tenant=self.tenant, job_id=recorded).playback):
+        recorded = await in_thread(recorded_by, self.store, job)
+        if not recorded:
             raise BlobMissing(f"The recording of job {job.id} is not kept, or not any more.")
         voice_id = await self._admitted()
         request = EnrolmentRequest(

@@ -22,7 +22,7 @@ from deployments.telemetry.reports import WritingReport
 from deployments.workers.attempt import Attempt
 from deployments.workers.translations import Translated, Translations, parked
 from pipelines.codec import decode
-from pipelines.core import Transcript, Usage
+from pipelines.core import Minutes, Transcript, Usage
 from pipelines.errors import BlobMissing, IllegalTransition, JobUnknown, MeetMemoError, MinutesError, MinutesParked
 from pipelines.export.templating.templates import Templates
 from pipelines.export.templating.tenant_styles import TenantStyles
@@ -301,6 +301,8 @@ class MinutesWriter:
 
     async def _ask(self, transcript: Transcript, request: MinutesRequest) -> PaidMinutes:
         options = self._options(request)
+        if request.keeps_minutes:
+            return PaidMinutes(minutes=await asyncio.to_thread(self._kept_minutes, request), usage=Usage())
         if not has_words(transcript):
             return PaidMinutes(minutes=unwritten(options), usage=Usage())
         writer = self._writers.get(request.minutes)
@@ -311,6 +313,10 @@ class MinutesWriter:
                 return PaidMinutes(minutes=await writer.write(transcript, options), usage=Usage())
             paid = await writer.write_paid(transcript, options)
             return replace(paid, minutes=replace(paid.minutes, usage=paid.usage))
+
+    def _kept_minutes(self, request: MinutesRequest) -> Minutes:
+        keys = JobKeys(tenant=request.tenant, job_id=request.job_id)
+        return decode(Minutes, self._store.get(keys.result("minutes.json")))
 
     @contextlib.contextmanager
     def _place(self) -> Iterator[None]:

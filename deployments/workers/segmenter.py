@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import shutil
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ from pipelines.audio.sound import sound_notes
 from pipelines.audio.tracks import ALL
 from pipelines.codec import decode, encode
 from pipelines.core import SAMPLE_RATE, BlobRef, SourceSummary, Span
-from pipelines.errors import BlobMissing, TimedOut
+from pipelines.errors import AudioGone, BlobMissing, TimedOut
 from pipelines.file_hash import hash_stream
 from pipelines.jobs.batch import Probe
 from pipelines.storage.layout import JobKeys
@@ -37,6 +38,7 @@ from pipelines.transcript.masked_audio import MaskedAudio
 
 log = structlog.get_logger()
 
+READ_BYTES = 1 << 20
 SWEEPS_APART_S = 60.0  # looking for what killed processes left reads the whole folder of temporary files
 
 
@@ -93,6 +95,8 @@ class Segmenter:
             await asyncio.to_thread(sweep_scratch)
         if request.source_url:
             yield await self._fetch(request, keys)
+        elif request.recording_of:
+            yield await asyncio.to_thread(self._copy, request, keys)
         stored = await asyncio.to_thread(self._stored, keys)
         if stored:
             for found in stored:
@@ -176,6 +180,20 @@ class Segmenter:
             path = folder / "source"
             fetched = await fetch_recording(request.source_url, path, self._options.sources, request.tenant)
             return await asyncio.to_thread(self._store.put_file, keys.source, path, sha256=fetched.sha256)
+
+    def _copy(self, request: SegmentRequest, keys: JobKeys) -> BlobRef:
+        """Make the playback copy of an earlier job the source, unless an earlier call did: it may go meanwhile."""
+        if self._store.exists(keys.source):
+            return self._source(keys)
+        kept = JobKeys(tenant=request.tenant, job_id=request.recording_of)
+        with scratch_folder() as folder:
+            path = folder / "source"
+            try:
+                with self._store.open(kept.playback) as recording, path.open("wb") as file:
+                    shutil.copyfileobj(recording, file, READ_BYTES)
+            except BlobMissing:
+                raise AudioGone(f"The recording that job {request.recording_of} kept is gone.") from None
+            return self._store.put_file(keys.source, path)
 
     def _source(self, keys: JobKeys) -> BlobRef:
         """Return a source that an earlier call stored but could not report."""

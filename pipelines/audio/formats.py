@@ -11,6 +11,7 @@ from typing import Literal
 MAX_CHANNELS = 16
 PLAYBACK_MEDIA_TYPE = "audio/webm"
 PLAYBACK_SUFFIX = ".webm"
+PLAYBACK_CHANNELS = 2  # more are mixed into one: browsers do not tell them apart
 
 MaskSound = Literal["mute", "beep"]
 """What is heard of masked words."""

@@ -14,13 +14,12 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.audio.formats import MaskSound
+from pipelines.audio.formats import PLAYBACK_CHANNELS, MaskSound
 from pipelines.audio.mixing import Mixer
 from pipelines.audio.pcm import Pcm, widened
 from pipelines.core import SAMPLE_RATE
 
 PEAKS_PER_S = 10
-MAX_CHANNELS = 2  # more are mixed into one: browsers do not tell them apart
 
 TONE_HZ = 1000
 TONE_PEAK = 4096  # of 32,767: -18 dB of full scale, as loud as speech
@@ -119,7 +118,7 @@ class PlaybackCopy:
         self._container.close()
 
     def _encode(self, block: Pcm) -> None:
-        if block.shape[0] > (self._n_channels or MAX_CHANNELS):
+        if block.shape[0] > (self._n_channels or PLAYBACK_CHANNELS):
             self._mixer.set_channels(("",) * block.shape[0])
             block = self._mixer.mix(block)
         self._n_channels = self._n_channels or block.shape[0]

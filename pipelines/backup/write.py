@@ -175,7 +175,7 @@ class _Blobs:
         return [
             name
             for name, job in jobs.live.items()
-            if not (job.source_url or job.replay_of or job.minutes_of)
+            if not (job.source_url or job.replay_of or job.minutes_of or job.hears_again)
             and JobKeys(tenant=job.tenant, job_id=job.id).source not in self.copied
         ]
 

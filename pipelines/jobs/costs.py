@@ -28,7 +28,7 @@ class JobCost:
             model=job.options.model,
             created_at_s=job.created_at_s,
             failed=job.state is JobState.FAILED,
-            audio_s=job.heard.audio_s,
+            audio_s=job.heard.audio_s if job.decodes else 0.0,
             source_bytes=job.source.n_bytes,
             usage=job.usage,
             tokens=job.tokens,

@@ -9,6 +9,7 @@ from pipelines.errors import Reason
 from pipelines.jobs.dialect import OWN_DIALECT, Dialect
 from pipelines.jobs.options import JobOptions as JobOptions
 from pipelines.jobs.reference import NO_REFERENCE, Reference
+from pipelines.jobs.stages import STAGES, Stage, Work
 from pipelines.jobs.translations import TranslationRecord, notes_of
 from pipelines.jobs.usage import JobUsage
 from pipelines.notes import Note, united
@@ -88,6 +89,10 @@ class Job:
     and its documents', ``n_channels`` is how many channels were found so far, ``tracks`` are the recording's sound
     tracks, empty until it is cut. ``translations`` are those of the transcript, one for each language that was
     wanted. ``dialect`` is that of the request that brought the job.
+
+    ``stage`` is the stage of an earlier job that this one does again (None: all of them; minutes, where there is a
+    ``minutes_of``), ``redo_of`` the job whose results it takes, ``recording_of`` the job that keeps the recording where
+    another one does.
     """
 
     id: str
@@ -100,6 +105,9 @@ class Job:
     replay_chunks: tuple[int, ...] = ()
     minutes_of: str = ""
     corrected: str = ""
+    stage: Stage | None = None
+    redo_of: str = ""
+    recording_of: str = ""
     reference: Reference = field(default=NO_REFERENCE)
     created_at_s: float
     updated_at_s: float = 0.0
@@ -132,6 +140,26 @@ class Job:
         return united(self.notes, tuple(notes_of(self.translations)))
 
     @property
+    def hears_again(self) -> bool:
+        """Whether the job takes the recording that an earlier one kept."""
+        return self.stage is not None and STAGES[self.stage].work is not Work.NONE
+
+    @property
+    def decodes(self) -> bool:
+        """Whether the job may decode speech of its own recording."""
+        return not self.minutes_of and self.stage is not Stage.SPEAKERS
+
+    @property
+    def recordings(self) -> tuple[str, ...]:
+        """The ids of the jobs that may keep the recording, the job itself first."""
+        return _each_once(self.id, self.replay_of, self.minutes_of, self.recording_of)
+
+    @property
+    def kin(self) -> tuple[str, ...]:
+        """The ids of the job and of those that it was made of: a hold on one of them takes the job."""
+        return _each_once(*self.recordings, self.redo_of)
+
+    @property
     def tokens(self) -> Usage:
         """What a language model took for the job's minutes and translations."""
         used = [record.usage for record in (self.minutes, *self.translations) if record and record.usage]
@@ -141,3 +169,7 @@ class Job:
     def heard(self) -> Progress:
         """The progress on the recording's clock: a recording has one length, however many channels are transcribed."""
         return Progress(audio_s=self.progress.audio_s / self.n_channels, done_s=self.progress.done_s / self.n_channels)
+
+
+def _each_once(*job_ids: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(job_id for job_id in job_ids if job_id))

@@ -31,7 +31,7 @@ class HoldScope:
         """Return whether a job is held; ``in_batch`` says whether it belongs to the batch that is named."""
         return (
             not self.is_empty
-            and (not self.job_id or self.job_id in (job.id, job.replay_of, job.minutes_of))
+            and (not self.job_id or self.job_id in job.kin)
             and (not self.batch_id or in_batch)
             and (not self.external_id or self.external_id == job.reference.external_id)
             and has_pairs(job, self.metadata)

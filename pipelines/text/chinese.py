@@ -4,7 +4,8 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
-from pipelines.core import Transcript
+from pipelines.codec import decode, encode
+from pipelines.core import Minutes, Transcript
 
 if TYPE_CHECKING:
     from opencc import OpenCC
@@ -33,6 +34,13 @@ def in_script(transcript: Transcript, script: ZhScript) -> Transcript:
             for segment in transcript.segments
         ),
     )
+
+
+def minutes_in_script(minutes: Minutes, script: ZhScript) -> Minutes:
+    """Write minutes in Chinese, quotes and all, in one script; those in other languages stay as they are."""
+    if minutes.language.partition("-")[0] not in CHINESE:
+        return minutes
+    return decode(Minutes, _converter(script).convert(encode(minutes).decode()))
 
 
 def _languages(transcript: Transcript) -> set[str]:

@@ -71,7 +71,7 @@ class MemorySearch:
                 self._numbers[pending.job_id] = number
             self._passages[pending.job_id] = tuple(passages), version
             job = self._jobs()[pending.job_id]
-            self.review.put(job, NOTHING_TO_REVIEW if job.minutes_of else reviewed, version)
+            self.review.put(job, reviewed if job.decodes else NOTHING_TO_REVIEW, version)
             return True
 
     def settle(self, pending: PendingJob) -> None:

@@ -7,8 +7,9 @@ transcript, a chunk transcribed twice a doubled one.
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from itertools import groupby
+from types import MappingProxyType
 from typing import Any
 
 from deployments.artifacts.search_indexer import SearchIndexer
@@ -33,6 +34,7 @@ from deployments.workers.search_index_worker import SearchIndexWorker
 from deployments.workers.transcriber import Transcriber
 from pipelines.codec import decode, encode
 from pipelines.core import SAMPLE_RATE, BlobRef, Chunk, SoundTrack, SourceSummary, Span, SpeechInterval, Transcript
+from pipelines.errors import AudioGone, BlobMissing
 from pipelines.jobs.batch import Probe
 from pipelines.jobs.job import Job, JobOptions, JobState
 from pipelines.ledger.batch_book import BatchRepository
@@ -76,6 +78,10 @@ class CodedSegmenter:
         if self.fail:
             raise self.fail
         keys = JobKeys(tenant=request.tenant, job_id=request.job_id)
+        if request.recording_of:
+            yield self._store.put(keys.source, self._kept(request))
+        if request.keep_audio:
+            self._store.put(keys.playback, self._store.get(keys.source))
         numbers = [int(word) for word in self._store.get(keys.source).split() if word.isdigit()]
         n_spans = n_chunks = 0
         per_span = WORDS_PER_CHUNK * CHUNKS_PER_SPAN
@@ -112,6 +118,12 @@ class CodedSegmenter:
         )
         self._store.put(keys.summary, encode(summary))
         yield summary
+
+    def _kept(self, request: SegmentRequest) -> bytes:
+        try:
+            return self._store.get(JobKeys(tenant=request.tenant, job_id=request.recording_of).playback)
+        except BlobMissing:
+            raise AudioGone("it is not kept any more") from None
 
     async def keep_masked(self, request: MaskedCopyRequest) -> None:
         self.masked.append(request)
@@ -249,9 +261,19 @@ class InProcessCluster:
         tenant: str = "t",
         minutes_of: str = "",
         created_at_s: float = 1.0,
+        redone: Mapping[str, Any] = MappingProxyType({}),
         **options: Any,
     ) -> Job:
-        """What Ingestion does: source first, then the job."""
+        """What Ingestion does: source first, then the job; ``redone`` are its fields where it does a stage again."""
+        if redone:
+            source = BlobRef(key=JobKeys(tenant=tenant, job_id=job_id).source, n_bytes=0)
+            return self.ledger.create(
+                Job(
+                    **{"id": job_id, "tenant": tenant, "source": source, "filename": f"{job_id}.wav", **redone},
+                    options=JobOptions(model=MODEL, **options),
+                    created_at_s=created_at_s,
+                )
+            )[0]
         source = self.store.put(JobKeys(tenant=tenant, job_id=job_id).source, " ".join(map(str, numbers)).encode())
         job = Job(
             id=job_id,

@@ -58,6 +58,18 @@ REWRITE = (
     *STORED_JOB,
 )
 
+REDO = (Reason.AUDIO_GONE, Reason.RESULT_PENDING, Reason.MODEL_UNKNOWN, *REWRITE)
+"""Doing a stage of a job again."""
+
+REDO_MANY = (
+    Reason.INVALID_REQUEST,
+    Reason.INVALID_OPTION,
+    Reason.NOT_FOUND,
+    Reason.IDEMPOTENCY_CONFLICT,
+    Reason.REQUEST_IN_FLIGHT,
+    *STORAGE,
+)
+
 RECORDING = (
     Reason.INVALID_REQUEST,
     Reason.UNSUPPORTED_FORMAT,

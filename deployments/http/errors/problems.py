@@ -61,6 +61,7 @@ STATUS: dict[Reason, int] = {
     Reason.REPLICA_LOST: 503,
     Reason.DRAINING: 503,
     Reason.BLOB_MISSING: 404,
+    Reason.AUDIO_GONE: 410,
     Reason.STORE_UNAVAILABLE: 503,
     Reason.INSUFFICIENT_STORAGE: 507,
     Reason.LEDGER_UNAVAILABLE: 503,

@@ -85,8 +85,8 @@ def audio_routes(_: Backend) -> APIRouter:
 
 
 def _holders(job: Job) -> list[JobKeys]:
-    """Return the jobs that may hold a job's recording: itself, or those whose chunks or transcript it reused."""
-    return [JobKeys(tenant=job.tenant, job_id=job_id) for job_id in (job.id, job.replay_of, job.minutes_of) if job_id]
+    """Return the jobs that may hold a job's recording: itself, or those whose results it took."""
+    return [JobKeys(tenant=job.tenant, job_id=job_id) for job_id in job.recordings]
 
 
 def _open_audio(store: BlobStore, job: Job) -> ResultStream:

@@ -130,7 +130,7 @@ def _write(
         return False
     remove_passages(connection, job.id)
     put_passages(connection, job, passages, version)
-    put_items(connection, job, NOTHING_TO_REVIEW if job.minutes_of else reviewed, version)
+    put_items(connection, job, reviewed if job.decodes else NOTHING_TO_REVIEW, version)
     return True
 
 

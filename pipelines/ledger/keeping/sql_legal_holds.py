@@ -87,7 +87,7 @@ def holds_on(connection: Connection, job: Job) -> Sequence[Hold]:
     asked = {hold.scope.batch_id for hold in found if hold.scope.batch_id}
     within: set[str] = set()
     if asked:
-        own = batch_entries.c.job_id.in_([each for each in (job.id, job.replay_of, job.minutes_of) if each])
+        own = batch_entries.c.job_id.in_(job.kin)
         query = select(batch_entries.c.batch_id).where(own, batch_entries.c.batch_id.in_(asked))
         within = set(connection.scalars(query))
     return [hold for hold in found if hold.scope.takes(job, in_batch=hold.scope.batch_id in within)]

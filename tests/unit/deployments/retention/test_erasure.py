@@ -58,7 +58,7 @@ async def test_every_place_of_the_layout_is_erased(store: MemoryStore) -> None:
     origin = JobKeys(tenant="t", job_id=new_id())
     store.put(origin.rewriting(keys.job_id), b"")
     before = set(store.list(""))
-    deleted = erase_blobs(store, keys, minutes_of=origin.job_id)
+    deleted = erase_blobs(store, keys, version_of=origin.job_id)
     assert set(deleted) == {key for key in before if keys.job_id in key}
     assert set(store.list("")) == before - set(deleted)
     assert store.exists(TenantKeys(tenant="t").paid_minutes_of(f"digest-{other.job_id}"))
