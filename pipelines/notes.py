@@ -89,7 +89,7 @@ WORDINGS: Mapping[NoteCode, Wording] = MappingProxyType(
             "无法识别该语言中的人名和地名，未作隐藏：{languages}。",
         ),
         NoteCode.HIDDEN_WORDS_SILENT: Wording(
-            "The recording that was kept is silent where words were hidden: this transcript has neither them nor a mark.",
+            "The kept recording is silent where words were hidden: this transcript has neither them nor a mark.",
             "保留的录音在已隐藏的词语处为静音：本转写稿中没有这些词语，也没有标记。",
         ),
         NoteCode.UNPRINTABLE_CHARACTERS: Wording(

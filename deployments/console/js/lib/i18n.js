@@ -290,6 +290,7 @@ export const MESSAGES = {
   note_tracks_left_out: ["The recording has {n_tracks} sound tracks. Heard: {heard}. Not heard: {left_out}.", "此录音有 {n_tracks} 条音轨。已转写：{heard}。未转写：{left_out}。"],
   note_track_silent: ["Sound track {track} holds no sound; another one was heard in its place.", "音轨 {track} 没有声音，已改用其他音轨。"],
   note_track_undecodable: ["Sound track {track} cannot be decoded and was not heard.", "音轨 {track} 无法解码，未转写。"],
+  note_hidden_words_silent: ["The kept recording is silent where words were hidden: this transcript has neither them nor a mark.", "保留的录音在已隐藏的词语处为静音：本转写稿中没有这些词语，也没有标记。"],
   note_names_not_hidden: ["Names of people and places are not found in this language and were not masked: {languages}.", "无法识别该语言中的人名和地名，未作隐藏：{languages}。"],
   note_speakers_missing: ["The speakers of this recording could not be told apart: {why}", "未能区分此录音的说话人：{why}"],
   note_unprintable_characters: ["minutes.pdf has no font for {n_characters} of its characters ({characters}) and shows them as �; the Word and Markdown files hold the complete text.", "minutes.pdf 中有 {n_characters} 个字符没有可用字体（{characters}），显示为 �；完整文本见 Word 和 Markdown 文件。"],
