@@ -36,6 +36,7 @@ from cluster.cli.keys import keys_app
 from cluster.cli.minutes import minutes_app
 from cluster.cli.models import models_app
 from cluster.cli.quarantine import quarantine_app
+from cluster.cli.redo import add_redo
 from cluster.cli.report import add_report
 from cluster.cli.tune import add_tune
 from cluster.cli.voices import voices_app
@@ -370,6 +371,7 @@ app.add_typer(models, name="models")
 app.add_typer(batch_app(console, errors), name="batch")
 add_report(app, console)
 add_search(app, console)
+add_redo(app, console)
 add_review(app, console)
 add_estimate(app, console)
 add_export(app, console)

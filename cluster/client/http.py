@@ -186,6 +186,10 @@ class Client:
         """Return all jobs that wrote minutes of the same recording, oldest first."""
         return await self._json("GET", f"/v1/jobs/{quote(job_id)}/minutes")
 
+    async def redo(self, body: Mapping[str, Any], key: str) -> dict[str, Any]:
+        """Have a stage of several jobs done again, or tell what that takes; return it by job."""
+        return await self._json("POST", "/v1/redo", json=body, headers={"Idempotency-Key": key})
+
     async def submit_batch(self, body: Mapping[str, Any], key: str) -> dict[str, Any]:
         """Submit a batch by reference or with its entries inline."""
         return await self._json("POST", "/v1/batches", json=body, headers={"Idempotency-Key": key})

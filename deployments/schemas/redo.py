@@ -35,13 +35,20 @@ price. An `Idempotency-Key` makes repeating the request harmless, also one that 
 """
 
 _OPTIONS = frozenset(name for rule in STAGES.values() for name in rule.options)
-_OWN = frozenset({"stage", "dry_run", "version", "jobs", "batch", "after", "search"})
 
 JobId = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NO_CONTROLS)]
 
 
 @with_options(*(option for option in options_of() if option.name in _OPTIONS), may_be_null=True)
-class RedoRequest(LanguageFields, VersionOverrides):
+class RedoOptions(LanguageFields, VersionOverrides):
+    """Options for doing a stage again: given ones replace those of the job, the rest stays."""
+
+    def given(self) -> dict[str, Any]:
+        """Return the job options that were given."""
+        return {name: value for name, value in self if name in _OPTIONS and value is not None}
+
+
+class RedoRequest(RedoOptions):
     """A stage to do again, and its options: given ones replace those of the job, the rest stays."""
 
     stage: Stage = Field(description="Which stage is done again.")
@@ -55,10 +62,6 @@ class RedoRequest(LanguageFields, VersionOverrides):
         if self.stage in (Stage.LANGUAGE, Stage.WORDS) and self.version is not None:
             raise ValueError(f"the stage {self.stage} takes no version of the transcript")
         return self
-
-    def given(self) -> dict[str, Any]:
-        """Return the job options that were given."""
-        return {name: value for name, value in self if name not in _OWN and value is not None}
 
 
 class RedoManyRequest(RedoRequest):
