@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from cluster.cli.common.option_flags import SHORT_FLAGS, pairs_of, takes_options
-from cluster.cli.common.options import JsonOption
+from cluster.cli.common.options import JsonOption, OptionalJobsArgument
 from cluster.cli.common.tables import ids, print_json, show_table, words
 from cluster.cli.common.target import USUAL_CLUSTER, ClusterTarget, Group
 from cluster.cli.estimate import estimate_text
@@ -27,7 +27,7 @@ def add_redo(app: Group, console: Console) -> None:
 
     def redo(
         *,
-        jobs: Annotated[list[str] | None, typer.Argument(help="Ids of jobs.", show_default=False)] = None,
+        jobs: OptionalJobsArgument = None,
         stage: Annotated[Stage, typer.Option(help="Which stage is done again.")],
         batch: Annotated[str | None, typer.Option(help="All jobs of this batch.")] = None,
         search: Annotated[str | None, typer.Option(help="Jobs with hits of this search.")] = None,

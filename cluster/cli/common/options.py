@@ -16,6 +16,7 @@ HomeOption = Annotated[
 PortOption = Annotated[int | None, typer.Option("--port", help="Port of the HTTP endpoint (MEETMEMO_HTTP__PORT).")]
 JobArgument = Annotated[str, typer.Argument(help="The job's id, or how it begins.")]
 JobsArgument = Annotated[list[str], typer.Argument(help="Ids of jobs, or how they begin.")]
+OptionalJobsArgument = Annotated[list[str] | None, typer.Argument(help="Ids of jobs, or how they begin.")]
 OptionalJobArgument = Annotated[str | None, typer.Argument(help="The job's id, or how it begins.")]
 BatchArgument = Annotated[str, typer.Argument(help="The batch's id, or how it begins.")]
 LimitOption = Annotated[int, typer.Option("--limit", min=1, help="Rows to show at most.")]

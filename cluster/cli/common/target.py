@@ -19,6 +19,7 @@ from cluster.cli.common.options import (
     JobArgument,
     JobsArgument,
     OptionalJobArgument,
+    OptionalJobsArgument,
     UrlOption,
 )
 from cluster.client.http import ID_DIGITS, Client
@@ -115,7 +116,8 @@ def _whole(cluster: ClusterTarget, kind: Any, given: Any) -> Any:
     if kind in (JobArgument, BatchArgument) or (kind is OptionalJobArgument and given):
         (found,) = cluster.whole_ids("batches" if kind is BatchArgument else "jobs", [given])
         return found
-    return cluster.whole_ids("jobs", given) if kind is JobsArgument else given
+    several = kind is JobsArgument or (kind is OptionalJobsArgument and given)
+    return cluster.whole_ids("jobs", given) if several else given
 
 
 def _with_options(command: Callable[..., None]) -> Any:

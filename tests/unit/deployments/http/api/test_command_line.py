@@ -15,6 +15,7 @@ from pipelines.errors import ConfigurationError, OptionError
 from pipelines.ledger.open import open_ledger
 from pipelines.ledger.sql_batches import SqlBatches
 from tests.support.asgi_server import serve_asgi
+from tests.unit.deployments.http.api.test_redo_routes import ended as redo_ended
 
 
 @pytest.fixture
@@ -115,3 +116,22 @@ async def test_failed_entries_are_found_across_pages():
 
     found = await failed_entries(Pages(), "b", 3)  # type: ignore[arg-type]  # as much of a client as it needs
     assert [entry["seq"] for entry in found] == asked == [-1, 0, 1]
+
+
+async def test_a_stage_again(api, meetmemo):
+    """A dry run tells what it takes; jobs are named by how they begin; what is refused is told and is exit code 1."""
+    job_id = await submit(api)
+    redo_ended(api, job_id)
+    body = json.loads(
+        await meetmemo("redo", job_id[:-1], "--stage", "words", "--beam-size", "2", "--dry-run", "--json")
+    )
+    assert (body["n_jobs"], body["n_made"], body["decoded"]["audio_h"], body["kept"]) == (1, 0, 0.5, ["language"])
+    rows = (await meetmemo("redo", job_id, "--stage", "documents", "--title", "Board")).splitlines()
+    (made,) = [row.split("\t")[3] for row in rows[1:]]
+    assert api.ledger.get("default", made).options.minutes_title == "Board"
+    body = json.loads(
+        await meetmemo("redo", "--search", "nothing", "--where", "speaker=Ann", "--stage", "minutes", "--json")
+    )
+    assert body["n_jobs"] == 0
+    with pytest.raises(OptionError, match="either jobs, --batch or --search"):
+        await meetmemo("redo", job_id, "--batch", "b", "--stage", "minutes")

@@ -20,7 +20,7 @@ from tests.fakes.api_keys import MemoryKeys
 JSON = {"content-type": "application/json"}
 LARGEST = {"/v1/batches": MAX_INLINE_BYTES, "/v1/jobs/{job_id}/corrections": MAX_CORRECTION_BYTES}
 OTHERWISE = {"/v1/jobs", "/v1/notifications/s3"}  # these had a bound of their own, and say 400 for more
-N_ROUTES = 15
+N_ROUTES = 17
 
 
 class Keyring:
