@@ -63,7 +63,7 @@ class TenantExport:
         return self._zipped(query, chain([first], found))
 
     def _found(self, query: ExportQuery) -> Iterator[Job]:
-        """Yield the jobs, and those that wrote minutes of one of them anew, each once."""
+        """Yield the jobs, and those that did a stage of one of them again, each once."""
         wanted = JobFilter(external_id=query.external_id)
         seen: set[str] = set()
         for job in all_jobs(self.jobs.ledger, self.jobs.tenant, wanted):
@@ -84,7 +84,9 @@ class TenantExport:
         prefix = JobKeys(tenant=job.tenant, job_id=job.id).rewritings
         for key in list(self.jobs.store.list(prefix)):
             with suppress(JobUnknown):  # erased since
-                yield self.jobs.ledger.get(job.tenant, key.removeprefix(prefix))
+                later = self.jobs.ledger.get(job.tenant, key.removeprefix(prefix))
+                yield later
+                yield from self._rewritings(later)
 
     def _zipped(self, query: ExportQuery, found: Iterable[Job]) -> Iterator[bytes]:
         sink, listed, ids = _Sink(), [], []
