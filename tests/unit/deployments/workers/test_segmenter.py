@@ -25,7 +25,7 @@ from pipelines.audio.sandbox import DecodingHere
 from pipelines.audio.segmentation import SegmentationOptions
 from pipelines.codec import encode
 from pipelines.core import SAMPLE_RATE, BlobRef, SourceSummary, Span, TrackState
-from pipelines.errors import BlobMissing, StoreUnavailable, TimedOut
+from pipelines.errors import AudioGone, BlobMissing, StoreUnavailable, TimedOut
 from pipelines.notes import NoteCode
 from pipelines.storage.folder import LocalStore
 from pipelines.storage.layout import JobKeys
@@ -317,3 +317,27 @@ async def test_no_copy_of_a_job_that_ended_meanwhile() -> None:
         await worker.keep_masked(MaskedCopyRequest(tenant="t", job_id="j", split_channels=False, sound="beep"))
     assert not [*ending.list(KEYS.audio)]
     assert not ending.exists(KEYS.audio_mark)
+
+
+async def test_a_recording_that_an_earlier_job_kept(store: CountingStore) -> None:
+    """Its copy becomes the source, on the same clock; a repeated call finds it there, also once the first is erased."""
+    first = await cut(store, replace(REQUEST, keep_audio=True))
+    later = JobKeys(tenant="t", job_id="later")
+    request = replace(REQUEST, job_id="later", recording_of="j")
+    named, *found = await cut(store, request)
+    copied = store.get(KEYS.playback)
+    assert named == BlobRef(key=later.source, n_bytes=len(copied), sha256=hashlib.sha256(copied).hexdigest())
+    assert store.get(later.source) == copied
+    lengths_s = [step.duration_s for step in (*first, *found) if isinstance(step, SourceSummary)]
+    assert lengths_s[1] == pytest.approx(lengths_s[0], abs=0.1)
+    store.delete_prefix(KEYS.root)
+    again = await cut(store, request)
+    assert again[0] == named
+    assert timeless(again[1:]) == timeless(found)
+
+
+async def test_a_recording_that_is_kept_no_more(store: CountingStore) -> None:
+    """The error says whose; nothing is left behind."""
+    with pytest.raises(AudioGone, match="job gone"):
+        await cut(store, replace(REQUEST, job_id="later", recording_of="gone"))
+    assert not list(store.list(JobKeys(tenant="t", job_id="later").root))

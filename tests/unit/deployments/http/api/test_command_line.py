@@ -127,7 +127,7 @@ async def test_a_stage_again(api, meetmemo):
     )
     assert (body["n_jobs"], body["n_made"], body["decoded"]["audio_h"], body["kept"]) == (1, 0, 0.5, ["language"])
     rows = (await meetmemo("redo", job_id, "--stage", "documents", "--title", "Board")).splitlines()
-    (made,) = [row.split("\t")[3] for row in rows[1:]]
+    made = rows[-1].split("\t")[3]
     assert api.ledger.get("default", made).options.minutes_title == "Board"
     body = json.loads(
         await meetmemo("redo", "--search", "nothing", "--where", "speaker=Ann", "--stage", "minutes", "--json")
