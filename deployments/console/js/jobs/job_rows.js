@@ -92,7 +92,7 @@ export function allowedActions(job) {
 
 /** Whether the job failed or was cancelled and its URL, its transcript or its quarantined chunks can be read again. */
 function isRetriable(job) {
-  const hasSource = Boolean(job.source.url || job.minutes_of);
+  const hasSource = Boolean(job.source.url || job.minutes_of || job.redo_of);
   return job.state === "failed" ? hasSource || job.n_failed_chunks > 0 : job.state === "cancelled" && hasSource;
 }
 

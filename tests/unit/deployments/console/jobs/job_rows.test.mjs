@@ -16,6 +16,7 @@ for (const [what, given, actions] of [
   ["a failed upload", job("failed"), ["erase"]],
   ["a failed job of a URL", job("failed", pulled), ["retry", "erase"]],
   ["failed minutes of a transcript", job("failed", { minutes_of: "a" }), ["retry", "erase"]],
+  ["a stage that failed to be done again", job("failed", { redo_of: "a" }), ["retry", "erase"]],
   ["a failed job with chunks in quarantine", job("failed", { n_failed_chunks: 1 }), ["retry", "erase"]],
   ["a cancelled job of a URL", job("cancelled", pulled), ["retry", "erase"]],
   ["a cancelled upload with chunks in quarantine", job("cancelled", { n_failed_chunks: 1 }), ["replay", "erase"]],
