@@ -68,7 +68,7 @@ def test_a_stage_again(meetmemo: RunningMeetMemo, first: dict[str, Any], stage: 
         segments = json.loads(meetmemo.result(job, "transcript.json"))["segments"]
         assert all(segment["speaker"] for segment in segments)
     if stage == "documents":
-        assert meetmemo.result(job, "minutes.md").endswith(b"\n\nshort\n")
+        assert b"\n\nshort\n" in meetmemo.result(job, "minutes.md")
     assert before == {name: meetmemo.result(first, name) for name in first["results"]}
 
 
