@@ -3,10 +3,11 @@
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from deployments.artifacts import quarantine
+from pipelines.changed import changed
 from pipelines.codec import decode, encode
 from pipelines.core import Chunk, ChunkResult, LanguageVote, ModelInfo, SourceSummary, Span, Transcript
 from pipelines.errors import BlobMissing
@@ -121,7 +122,7 @@ def stitch_job(
     people = set(names)
     if diarization is not None and "names" in job.options.mask:
         people |= {voice.name for voice in diarization.recognised}
-        diarization = replace(diarization, recognised=())
+        diarization = changed(diarization, recognised=())
     options = job.options
     with_words = options.word_timestamps or bool(options.matched_with) or options.redacts_copy
     transcript = stitch(
@@ -141,7 +142,7 @@ def stitch_job(
         if diarization.missing:
             notes.append(Note(code=NoteCode.SPEAKERS_MISSING, values={"why": diarization.missing}))
     if job.options.task == "translate":
-        transcript = replace(transcript, language="en")
+        transcript = changed(transcript, language="en")
     if job.options.zh_script:
         transcript = in_script(transcript, job.options.zh_script)
     transcript = with_terms(transcript, job.options.matched_with)
@@ -153,12 +154,12 @@ def stitch_job(
     if unhidden := without_names(transcript, options.mask):
         notes.append(Note(code=NoteCode.NAMES_NOT_HIDDEN, values={"languages": ", ".join(unhidden)}))
     if not job.options.word_timestamps:
-        transcript = replace(transcript, segments=tuple(replace(each, words=()) for each in transcript.segments))
+        transcript = changed(transcript, segments=tuple(changed(each, words=()) for each in transcript.segments))
     transcript = mask_transcript(transcript, options.mask, regions=options.mask_regions, names=people)
     if diarization is not None and not diarization.missing:
         transcript = with_names(transcript, infer="names" not in options.mask)
     unlike = training_notes(results.values(), model.name, min_avg_logprob)
-    transcript = replace(with_findings(transcript, (*unlike, *notes)), tracks=summary.tracks)
+    transcript = changed(with_findings(transcript, (*unlike, *notes)), tracks=summary.tracks)
     failed = quarantine.failed_in(results)
     if failed or not first_time:
         kept = quarantine.Kept(
