@@ -91,7 +91,8 @@ class LocalStore:
 
     def get(self, key: str) -> bytes:
         """Return the whole blob; raises `BlobMissing`."""
-        with self.open(key) as file, self._reading(key):
+        path = self._path(key)
+        with self._reading(key), open(path, "rb", buffering=0) as file:
             return file.read()
 
     def get_range(self, key: str, offset: int, n_bytes: int) -> bytes:
