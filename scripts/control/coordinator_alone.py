@@ -247,9 +247,7 @@ def measure(
         )
 
 
-def measure_shards(
-    n_shards: int, n_jobs: int, n_chunks: int, *, ledger_url: str, server_pid: int = 0
-) -> list[Alone]:
+def measure_shards(n_shards: int, n_jobs: int, n_chunks: int, *, ledger_url: str, server_pid: int = 0) -> list[Alone]:
     """Run so many jobs of each shard at once, every shard in a process of its own, over one ledger."""
     open_ledger(ledger_url).close()
     spawn = multiprocessing.get_context("spawn")
