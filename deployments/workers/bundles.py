@@ -15,7 +15,8 @@ async def bundled(
 ) -> AsyncGenerator[tuple[T, ...]]:
     """Yield tuples of items: each holds what came within ``linger_s`` seconds of its first item.
 
-    One that ``is_awaited`` is not held back: it goes at once, with those before it. What the stream raises comes after the items before it. Whoever stops reading ends the stream.
+    One that ``is_awaited`` is not held back: it goes at once, with those before it. What the stream raises comes after
+    the items before it. Whoever stops reading ends the stream.
     """
     loop = asyncio.get_running_loop()
     bundle: list[T] = []
