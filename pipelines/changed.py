@@ -4,6 +4,8 @@ import functools
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+__all__ = ["changed"]
+
 if TYPE_CHECKING:
     from dataclasses import replace as changed  # mypy knows which fields that takes
 else:

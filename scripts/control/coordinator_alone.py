@@ -239,7 +239,7 @@ def measure(
 ) -> Alone:
     """Run so many jobs of a shard, all of them queued before; the ledger is SQLite where no URL is given.
 
-    ``start`` blocks until the other shards' jobs are queued, too.
+    ``start`` blocks until the other shards are as far: called when the first jobs are done, and when all are queued.
     """
     with tempfile.TemporaryDirectory(prefix="meetmemo-alone-") as folder, quiet_logs():
         return asyncio.run(
@@ -321,6 +321,7 @@ async def _measure(
     _queue_jobs(ledger, store, parts, shard, min(n_jobs, WARM_UP_JOBS))
     while not await _is_idle(coordinator, ledger, Counter(), shard):  # noqa: ASYNC110 - nobody tells of the last end
         await asyncio.sleep(POLL_S)
+    await asyncio.to_thread(start)  # draining is for all shards: none may still run its first jobs
     await coordinator.drain(begin=True)
     _queue_jobs(ledger, store, parts, shard, n_jobs)
     await asyncio.to_thread(start)

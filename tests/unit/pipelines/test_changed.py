@@ -2,6 +2,7 @@
 
 import functools
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,11 @@ JOB = Job(
 
 def test_it_is_what_replace_makes() -> None:
     """A changed job equals, hashes and shows itself as a replaced one, and leaves the first alone."""
-    new = {"state": JobState.TRANSCRIBING, "progress": Progress(audio_s=2.0), "finished": frozenset({1})}
+    new: dict[str, Any] = {
+        "state": JobState.TRANSCRIBING,
+        "progress": Progress(audio_s=2.0),
+        "finished": frozenset({1}),
+    }
     after = changed(JOB, **new)
     assert after == replace(JOB, **new)
     assert hash(after) == hash(replace(JOB, **new))
@@ -33,7 +38,7 @@ def test_it_is_what_replace_makes() -> None:
 def test_an_unknown_field_is_refused() -> None:
     """A misspelt field is an error, not an attribute."""
     with pytest.raises(TypeError, match="Job has no field staet"):
-        changed(JOB, staet=JobState.FAILED)
+        changed(JOB, staet=JobState.FAILED)  # type: ignore[call-arg]  # the point of the test
 
 
 def test_what_computes_is_refused() -> None:
