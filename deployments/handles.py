@@ -288,7 +288,8 @@ class DiarizerHandle:
 
 
 WRITTEN_TOGETHER = 16
-WRITING_CALLS = 4
+WRITING_CALLS = 2
+"""One keeps the writer busy while the other's answers are on their way; what comes meanwhile shares the next."""
 
 
 @dataclass(eq=False, kw_only=True)

@@ -23,6 +23,7 @@ from cluster.serve.deployment_versions import (
     transcriber_name,
 )
 from cluster.serve.engine_share import EngineShare
+from cluster.serve.replica_counts import ReplicaCounts
 from cluster.serve.replica_process import begin_process, coordinator_handle
 from cluster.settings.settings import Settings
 from cluster.settings.sources import process_environment
@@ -104,7 +105,7 @@ class CoordinatorReplica(Coordinator):
             transcribers={name: TranscriberHandle(handle) for name, handle in transcribers.items()},
             diarizer=DiarizerHandle(diarizer),
             minutes_writer=MinutesHandle(minutes_writer),
-            count_replicas=count_transcribers,
+            count_replicas=ReplicaCounts(count_transcribers),
             wake_others=functools.partial(CoordinatorShards(others).wake, 1, counts=False) if others else None,
             counters=build_counters(settings),
             options=CoordinatorOptions(

@@ -21,6 +21,8 @@ from pipelines.storage.open import open_store
 
 # A span waits so long for what comes after it.
 LINGER_S = 0.1
+# And one of a short recording, whose end tells all of it at once.
+SHORT_LINGER_S = 0.3
 
 log = structlog.get_logger()
 
@@ -84,10 +86,13 @@ class SegmenterReplica(Segmenter):
     async def segment_all(self, requests: tuple[SegmentRequest, ...]) -> AsyncGenerator[Any]:
         """Yield tuples of a request's place and what `segment` yields for it; None follows at its end.
 
-        Recordings of one call wait for their turns as if each had its own; a fault of one leaves the others alone.
+        Recordings of one call wait for their turns as if each had its own; a fault of one leaves the others alone. A
+        message for each recording suffices: `BEGUN`, too, is told with its end, or with that of another. A process that
+        dies before that lets them all be cut alone, where it is told at once.
         """
         turns = [self._turn(request) for request in requests]
-        async with contextlib.aclosing(bundled(merged(turns), LINGER_S)) as bundles:
+        answers = bundled(merged(turns), SHORT_LINGER_S, is_awaited=lambda answer: answer[1] is None)
+        async with contextlib.aclosing(answers) as bundles:
             async for bundle in bundles:
                 yield bundle
 

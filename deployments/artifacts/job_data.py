@@ -1,12 +1,14 @@
 """The steps of a job that read and write the blob store for the Coordinator. They block: run them in a thread."""
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from deployments.artifacts import quarantine
+from pipelines.changed import changed
 from pipelines.codec import decode, encode
 from pipelines.core import Chunk, ChunkResult, LanguageVote, Minutes, ModelInfo, SourceSummary, Span, Transcript, Usage
 from pipelines.errors import BlobMissing
@@ -35,6 +37,7 @@ from pipelines.vocabulary.matching import with_terms
 
 _READERS = 32  # for all jobs; a remote store answers in milliseconds each; a ten-hour job has 1,200 chunk results
 _READING = ThreadPoolExecutor(_READERS, thread_name_prefix="results")
+_NEAR = 32  # files of a folder that one thread reads: handing each to another takes longer than reading it
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -123,7 +126,7 @@ def stitch_job(
     people = set(names)
     if diarization is not None and "names" in job.options.mask:
         people |= {voice.name for voice in diarization.recognised}
-        diarization = replace(diarization, recognised=())
+        diarization = changed(diarization, recognised=())
     options = job.options
     with_words = options.word_timestamps or bool(options.matched_with) or options.redacts_copy
     transcript = stitch(
@@ -143,7 +146,7 @@ def stitch_job(
         if diarization.missing:
             notes.append(Note(code=NoteCode.SPEAKERS_MISSING, values={"why": diarization.missing}))
     if job.options.task == "translate":
-        transcript = replace(transcript, language="en")
+        transcript = changed(transcript, language="en")
     if job.options.zh_script:
         transcript = in_script(transcript, job.options.zh_script)
     transcript = with_terms(transcript, job.options.matched_with)
@@ -154,13 +157,13 @@ def stitch_job(
         store.put(keys.masked_audio, encode(hidden))
     if unhidden := without_names(transcript, options.mask):
         notes.append(Note(code=NoteCode.NAMES_NOT_HIDDEN, values={"languages": ", ".join(unhidden)}))
-    if not job.options.word_timestamps:
-        transcript = replace(transcript, segments=tuple(replace(each, words=()) for each in transcript.segments))
+    if not job.options.word_timestamps and any(each.words for each in transcript.segments):
+        transcript = changed(transcript, segments=tuple(changed(each, words=()) for each in transcript.segments))
     transcript = mask_transcript(transcript, options.mask, regions=options.mask_regions, names=people)
     if diarization is not None and not diarization.missing:
         transcript = with_names(transcript, infer="names" not in options.mask)
     unlike = training_notes(results.values(), model.name, min_avg_logprob)
-    transcript = replace(with_findings(transcript, (*unlike, *notes)), tracks=summary.tracks)
+    transcript = changed(with_findings(transcript, (*unlike, *notes)), tracks=summary.tracks)
     failed = quarantine.failed_in(results)
     if failed or not first_time:
         kept = quarantine.Kept(
@@ -268,7 +271,7 @@ def _results(store: BlobStore, keys: JobKeys, items: Sequence[WorkItem]) -> dict
                 return decode(ChunkResult, store.get(key))
         return None
 
-    return {result.index: result for result in _at_once(read, items) if result is not None}
+    return {result.index: result for result in _at_once(store, read, items) if result is not None}
 
 
 def _read_cut(store: BlobStore, keys: JobKeys) -> Cut:
@@ -287,9 +290,15 @@ def read_transcript(store: BlobStore, job: Job) -> Transcript:
 
 
 def _read_all(store: BlobStore, kind: type[T], keys: Iterable[str]) -> Iterator[T]:
-    yield from (decode(kind, data) for data in _at_once(store.get, list(keys)))
+    yield from (decode(kind, data) for data in _at_once(store, store.get, list(keys)))
 
 
-def _at_once(read: Callable[[A], T], names: Sequence[A]) -> Iterable[T]:
-    """Read several things at once, in order; a single one needs no other thread."""
-    return map(read, names) if len(names) == 1 else _READING.map(read, names)
+def _at_once(store: BlobStore, read: Callable[[A], T], names: Sequence[A]) -> Iterable[T]:
+    """Read several things of a store at once, in order; what takes a moment needs no other thread."""
+    n_together = 1 if store.folder() is None else _NEAR
+    if len(names) <= n_together:
+        return map(read, names)
+    if n_together == 1:
+        return _READING.map(read, names)
+    groups = [names[first : first + n_together] for first in range(0, len(names), n_together)]
+    return itertools.chain.from_iterable(_READING.map(lambda group: list(map(read, group)), groups))

@@ -59,6 +59,7 @@ LOOKS_APART_S = 0.05  # each look into the ledger takes some milliseconds, howev
 WIDE_LOOKS_S = 0.25  # cancellations, batches and routes are looked for at least so often while jobs arrive
 PROGRESS_REST = 9.0  # times what writing progress took: with thousands of live jobs it is written less often
 FORECAST_INTERVAL_S = 1.0  # between looks at what is under way, by which estimates are compared with the truth
+FORECAST_REST = 19.0  # times what a look took: each shard counts its whole queue, which may hold a million jobs
 PROMOTIONS_APART_S = 60.0  # between looks for economy jobs that are due soon
 ROOM_WORTH_A_LOOK = 1 / 8  # of all: under load the ledger is asked once for several jobs, not once for each
 
@@ -472,8 +473,9 @@ class Coordinator:
 
     async def _forecast_loop(self) -> None:
         promoted_s, was_idle = float("-inf"), False
+        clock = asyncio.get_running_loop().time
         while True:
-            now_s = time.time()
+            now_s, began_s = time.time(), clock()
             try:
                 if now_s >= promoted_s + PROMOTIONS_APART_S:
                     promoted_s = now_s
@@ -490,7 +492,7 @@ class Coordinator:
                 return
             except MeetMemoError as error:
                 log.warning("looking at the queue put off", action="forecast", error=str(error))
-            await asyncio.sleep(FORECAST_INTERVAL_S)
+            await asyncio.sleep(max(FORECAST_INTERVAL_S, (clock() - began_s) * FORECAST_REST))
 
     async def _progress_loop(self) -> None:
         clock = asyncio.get_running_loop().time

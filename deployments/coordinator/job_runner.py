@@ -154,7 +154,27 @@ class JobRunner:
         """Count a chunk that was transcribed, and go on with the job."""
         self.services.meter.done(time.monotonic(), finished.audio_s)
         self.services.counters.chunk_done(self.job, finished.audio_s)
-        await self.report(finished, stimulus_id)
+        if not self._take_in(finished, stimulus_id):
+            await self.report(finished, stimulus_id)
+
+    def _take_in(self, event: Event, stimulus_id: str) -> bool:
+        """Apply an event that changes no state and brings no command, as nearly all ends of chunks are.
+
+        Nothing can fail then, and nothing is logged or waited for. False, and nothing done, for every other.
+        """
+        live = self.live
+        if live.lock.locked():
+            return False
+        try:
+            after, commands = transition(live.job, event)
+        except MeetMemoError:  # raised again where it ends the job
+            return False
+        if commands or after.state is not live.job.state:
+            return False
+        live.job = after
+        self.tell(event, stimulus_id=stimulus_id)
+        live.announce()
+        return True
 
     def give_up(self, model: str, item: WorkItem, why: str) -> None:
         """Go on without an item whose attempts by a model are used up, unless another model may try it."""
@@ -260,23 +280,24 @@ def describe(what: object) -> str:
         return f"chunk {what.chunk.index}" + (" (votes)" if what.is_voting else "")
     if isinstance(what, Outcome):
         return f"Outcome of {describe(what.item)}" + (f": {last_line(what.error)}" if what.error else "")
-    parts = []
+    parts = [type(what).__name__]
     for name in _names_shown(type(what)):  # type: ignore[arg-type]  # types can be hashed
         value = getattr(what, name)
-        if isinstance(value, str | int | float) and (value not in ("", False) or name == "index"):
+        if name == "chunks":
+            if value:
+                parts.append(f"chunks={','.join([str(chunk.index) for chunk in value])}")
+        elif name == "item":
+            parts.append(describe(value))
+        elif (value or name == "index") and isinstance(value, (str, int, float)):
             parts.append(f"{name}={value}")
-    if chunks := getattr(what, "chunks", None):
-        parts.append(f"chunks={','.join(str(chunk.index) for chunk in chunks)}")
-    if item := getattr(what, "item", None):
-        parts.append(describe(item))
-    return " ".join([type(what).__name__, *parts])
+    return " ".join(parts)
 
 
 @functools.cache
 def _names_shown(kind: type) -> tuple[str, ...]:
-    """Return which fields of a dataclass a story shows."""
+    """Return which fields of a dataclass a story shows, what it is about at last."""
     own = {entry.name for entry in fields(kind)}
-    return tuple(name for name in _SHOWN if name in own)
+    return tuple(name for name in (*_SHOWN, "chunks", "item") if name in own)
 
 
 @functools.cache

@@ -99,6 +99,7 @@ class JobRunners:
             ended=ended,
         )
         self.jobs = self._services.jobs
+        self._economy_ids: set[str] = set()  # asked for at every job's end, when thousands of others may be live
 
     async def close(self) -> None:
         """Stop all work; jobs stay as the ledger has them."""
@@ -125,6 +126,8 @@ class JobRunners:
             first_time=not begun,
         )
         run = self.jobs[job.id] = JobRunner(live, self._services, self._steps)
+        if job.options.priority_class == "economy":
+            self._economy_ids.add(job.id)
         if job.state is not JobState.SUMMARIZING:
             self._slots.take(live)
         self.forecasts.admitted(job)
@@ -189,8 +192,10 @@ class JobRunners:
     @property
     def n_economy(self) -> int:
         """How many of those are economy jobs, which keep no standard one from being begun."""
+        self._economy_ids &= self.jobs.keys()
         now_s = time.time()
-        return sum(run.live.slot is Slot.HELD and is_economy(run.job, now_s) for run in self.jobs.values())
+        runs = [self.jobs[job_id] for job_id in self._economy_ids]
+        return sum(run.live.slot is Slot.HELD and is_economy(run.job, now_s) for run in runs)
 
     def promote_urgent(self) -> None:
         """Queue the chunks of economy jobs that are due soon as standard ones."""

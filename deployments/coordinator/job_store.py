@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 
 from deployments.coordinator.group_commit import GroupCommit
 from deployments.coordinator.lease import LeaderLease
 from deployments.coordinator.live_job import LiveJob
 from deployments.notifications.messages import JobNotifications
 from deployments.ports import WrittenResults
+from pipelines.changed import changed
 from pipelines.errors import JobUnknown, LedgerUnavailable, VersionConflict
 from pipelines.jobs.events import MinutesFollowed
 from pipelines.jobs.job import Job, JobState
@@ -86,7 +86,7 @@ class JobStore:
     def accept(live: LiveJob, after: Job, stored: Job) -> None:
         """Take over version and time that the ledger gave; what it does not store stays as it is in memory."""
         live.stored, live.stored_at_s = stored, time.monotonic()
-        live.job = replace(after, version=stored.version, updated_at_s=stored.updated_at_s)
+        live.job = changed(after, version=stored.version, updated_at_s=stored.updated_at_s)
 
     async def save_progress(self, jobs: Collection[LiveJob]) -> None:
         """Write how far jobs are in one transaction, and states that are written with it.
@@ -104,7 +104,7 @@ class JobStore:
                 for live, job in zip(stale, stored, strict=True):
                     if isinstance(job, VersionConflict):  # an earlier round came through, but its answer did not
                         job = await asyncio.to_thread(self._ledger.get, live.job.tenant, live.job.id)
-                        live.stored = replace(live.stored, version=job.version)
+                        live.stored = changed(live.stored, version=job.version)
                     elif isinstance(job, Job):
                         self.accept(live, live.job, job)
         finally:

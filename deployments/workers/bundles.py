@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -10,10 +10,13 @@ T = TypeVar("T")
 AHEAD = 64  # items of merged streams that wait for the reader
 
 
-async def bundled(items: AsyncGenerator[T], linger_s: float) -> AsyncGenerator[tuple[T, ...]]:
+async def bundled(
+    items: AsyncGenerator[T], linger_s: float, *, is_awaited: Callable[[T], bool] = lambda item: False
+) -> AsyncGenerator[tuple[T, ...]]:
     """Yield tuples of items: each holds what came within ``linger_s`` seconds of its first item.
 
-    What the stream raises comes after the items before it. Whoever stops reading ends the stream.
+    One that ``is_awaited`` is not held back: it goes at once, with those before it. What the stream raises comes after
+    the items before it. Whoever stops reading ends the stream.
     """
     loop = asyncio.get_running_loop()
     bundle: list[T] = []
@@ -35,6 +38,9 @@ async def bundled(items: AsyncGenerator[T], linger_s: float) -> AsyncGenerator[t
                 coming = None
                 if len(bundle) == 1:
                     until_s = loop.time() + linger_s
+                if is_awaited(bundle[-1]):
+                    yield tuple(bundle)
+                    bundle = []
             else:
                 yield tuple(bundle)
                 bundle = []

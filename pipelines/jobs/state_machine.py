@@ -8,9 +8,9 @@ No I/O, no clock: the Coordinator feeds events, stores the new job in the ledger
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
+from pipelines.changed import changed
 from pipelines.core import SAMPLE_RATE
 from pipelines.errors import IllegalTransition, Reason
 from pipelines.jobs.events import (
@@ -52,7 +52,7 @@ def transition(job: Job, event: Event) -> Step:
         raise _illegal(job, event)
     after, actions = rule(job, event)
     if after.state is not job.state:
-        after = replace(after, history=(*job.history, f"{type(event).__name__}:{after.state}"))
+        after = changed(after, history=(*job.history, f"{type(event).__name__}:{after.state}"))
     return after, actions
 
 
@@ -65,18 +65,18 @@ def _illegal(job: Job, event: Event) -> IllegalTransition:
 
 def _claimed(job: Job, event: Claimed) -> Step:
     if job.minutes_of:  # transcribed long ago
-        return replace(job, state=JobState.TRANSCRIBING, n_chunks=0), (StartStitching(),)
-    return replace(job, state=JobState.TRANSCRIBING), (StartSegmentation(),)
+        return changed(job, state=JobState.TRANSCRIBING, n_chunks=0), (StartStitching(),)
+    return changed(job, state=JobState.TRANSCRIBING), (StartSegmentation(),)
 
 
 def _source_fetched(job: Job, event: SourceFetched) -> Step:
-    return replace(job, source=event.source), ()
+    return changed(job, source=event.source), ()
 
 
 def _transcript_reused(job: Job, event: TranscriptReused) -> Step:
     if job.progress != Progress() or job.n_chunks is not None:  # what was begun is finished
         raise _illegal(job, event)
-    after = replace(
+    after = changed(
         job,
         state=JobState.SUMMARIZING,
         reused_from=event.origin,
@@ -98,7 +98,7 @@ def _span_stored(job: Job, event: SpanStored) -> Step:
     progress = Progress(
         audio_s=job.progress.audio_s + event.audio_s, done_s=job.progress.done_s + max(0.0, event.audio_s - todo_s)
     )
-    after = replace(
+    after = changed(
         job,
         progress=progress,
         finished=finished,
@@ -109,18 +109,18 @@ def _span_stored(job: Job, event: SpanStored) -> Step:
 
 
 def _segmented(job: Job, event: Segmented) -> Step:
-    return _stitch_when_complete(replace(job, n_chunks=event.n_chunks, tracks=event.tracks))
+    return _stitch_when_complete(changed(job, n_chunks=event.n_chunks, tracks=event.tracks))
 
 
 def _chunk_finished(job: Job, event: ChunkFinished) -> Step:
     if event.index in job.finished:
         return job, ()
     return _stitch_when_complete(
-        replace(
+        changed(
             job,
             finished=job.finished | {event.index},
             n_failed_chunks=job.n_failed_chunks + event.failed,
-            progress=replace(job.progress, done_s=job.progress.done_s + event.audio_s),
+            progress=changed(job.progress, done_s=job.progress.done_s + event.audio_s),
         )
     )
 
@@ -139,40 +139,40 @@ def _transcript_stored(job: Job, event: TranscriptStored) -> Step:
     if not _complete(job):
         raise _illegal(job, event)
     total_s = max(job.progress.audio_s, job.progress.done_s)
-    transcribed = replace(job, progress=Progress(audio_s=total_s, done_s=total_s), usage=event.usage, notes=event.notes)
+    transcribed = changed(job, progress=Progress(audio_s=total_s, done_s=total_s), usage=event.usage, notes=event.notes)
     if job.n_chunks and job.n_failed_chunks == job.n_chunks:
         why = f"Not one of {job.n_chunks} chunks could be transcribed. They are in quarantine and can be replayed."
         return _failed(transcribed, Failed(reason=Reason.TRANSCRIPTION_FAILED, detail=why))
     whole = event.content_key if not job.n_failed_chunks else ""
-    return replace(transcribed, state=JobState.SUMMARIZING, content_key=whole), (StartMinutes(),)
+    return changed(transcribed, state=JobState.SUMMARIZING, content_key=whole), (StartMinutes(),)
 
 
 def _results_stored(job: Job, event: ResultsStored) -> Step:
-    ended = replace(job, state=JobState.SUCCEEDED, results=event.names, detail=event.note, minutes=event.minutes)
-    ended = replace(ended, usage=job.usage + event.usage, notes=united(job.notes, event.notes))
-    return replace(ended, translations=event.translations), (CleanUp(),)
+    ended = changed(job, state=JobState.SUCCEEDED, results=event.names, detail=event.note, minutes=event.minutes)
+    ended = changed(ended, usage=job.usage + event.usage, notes=united(job.notes, event.notes))
+    return changed(ended, translations=event.translations), (CleanUp(),)
 
 
 def _minutes_followed(job: Job, event: MinutesFollowed) -> Step:
     after = job
     if event.minutes is not None:
-        after = replace(job, results=event.names, detail=event.note, minutes=event.minutes)
-    after = replace(after, usage=job.usage + event.usage, notes=united(job.notes, event.notes))
-    return replace(after, translations=replaced(job.translations, event.translations)), ()
+        after = changed(job, results=event.names, detail=event.note, minutes=event.minutes)
+    after = changed(after, usage=job.usage + event.usage, notes=united(job.notes, event.notes))
+    return changed(after, translations=replaced(job.translations, event.translations)), ()
 
 
 def _failed(job: Job, event: Failed) -> Step:
-    return replace(job, state=JobState.FAILED, reason=event.reason, detail=event.detail), (CleanUp(),)
+    return changed(job, state=JobState.FAILED, reason=event.reason, detail=event.detail), (CleanUp(),)
 
 
 def _cancelled(job: Job, event: CancelRequested) -> Step:
-    return replace(job, state=JobState.CANCELLED), (CleanUp(),)
+    return changed(job, state=JobState.CANCELLED), (CleanUp(),)
 
 
 def _recover_transcribing(job: Job, event: Recovered) -> Step:
     if job.minutes_of:
         return job, (StartStitching(),)
-    fresh = replace(job, progress=Progress(), n_chunks=None, finished=frozenset(), n_failed_chunks=0, n_channels=1)
+    fresh = changed(job, progress=Progress(), n_chunks=None, finished=frozenset(), n_failed_chunks=0, n_channels=1)
     return fresh, (StartSegmentation(),)
 
 

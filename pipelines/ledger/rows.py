@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, insert, select, tuple_, update
 
 from pipelines import codec
+from pipelines.changed import changed
 from pipelines.errors import JobUnknown, LedgerError
 from pipelines.jobs.economy import LOWEST_STANDARD, due_at_s, queue_priority
 from pipelines.jobs.job import Job, JobState
@@ -379,10 +380,10 @@ def columns_of(job: Job) -> dict[str, Any]:
 def job_of(row: Row[Any]) -> Job:
     """Return the job that a row of ``jobs`` holds."""
     job = codec.decode(Job, row.body)
-    return replace(
+    return changed(
         job,
         updated_at_s=row.updated_at_s,
         version=row.version,
         cancel_requested=row.cancel_requested,
-        reference=replace(job.reference, external_id=row.external_id or ""),
+        reference=changed(job.reference, external_id=row.external_id or ""),
     )

@@ -4,8 +4,9 @@ import base64
 import binascii
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from pipelines.changed import changed
 from pipelines.errors import (
     ExternalIdConflict,
     IdempotencyConflict,
@@ -25,12 +26,14 @@ _UNKNOWN_CHARACTER = "\N{REPLACEMENT CHARACTER}"
 
 def storable(text: str) -> str:
     """Replace what a database cannot hold as text: NUL (PostgreSQL) and lone surrogates (UTF-8)."""
-    return text.encode("utf-8", "replace").decode().replace("\0", _UNKNOWN_CHARACTER)
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode()
+    return text.replace("\0", _UNKNOWN_CHARACTER)
 
 
 def storable_job(job: Job) -> Job:
     """Return the job as a ledger stores it: untrusted texts cleaned, without ``finished`` (kept in memory only)."""
-    return replace(
+    return changed(
         job,
         filename=storable(job.filename),
         source_url=storable(job.source_url),
@@ -68,7 +71,7 @@ def check_new(request: NewJob) -> None:
 
 def first_version(job: Job, now_s: float) -> Job:
     """Return a new job as it is stored."""
-    return replace(storable_job(job), version=1, updated_at_s=now_s, cancel_requested=False)
+    return changed(storable_job(job), version=1, updated_at_s=now_s, cancel_requested=False)
 
 
 def judge_creation(
@@ -153,19 +156,19 @@ def judge_write(
     if held is None or held.tenant != job.tenant:
         return JobUnknown(f"no job {job.id}")
     stored = storable_job(job)
-    after = replace(
+    after = changed(
         stored,
         version=expected_version + 1,
         updated_at_s=now_s,
         cancel_requested=held.cancel_requested,
-        reference=replace(stored.reference, external_id=held.external_id),
+        reference=changed(stored.reference, external_id=held.external_id),
     )
     if held.version == expected_version:
-        return replace(after, finished=job.finished)
+        return changed(after, finished=job.finished)
     if ours and held.version == after.version:
         known = held.read()
-        if known == replace(after, updated_at_s=known.updated_at_s):
-            return replace(known, finished=job.finished)
+        if known == changed(after, updated_at_s=known.updated_at_s):
+            return changed(known, finished=job.finished)
     return VersionConflict(f"job {job.id} is at version {held.version}, not {expected_version}")
 
 

@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
 from pipelines.audit import Deed
+from pipelines.changed import changed
 from pipelines.codec import decode, encode
 from pipelines.errors import LedgerError, LedgerUnavailable
 from pipelines.ids import new_id
@@ -151,7 +151,7 @@ class SqlLedger(SqlJobReads):
             wish = update(jobs).where(jobs.c.id == job_id).values(cancel_requested=True, updated_at_s=now_s)
             connection.execute(wish)
             enter_event(connection, job_id, now_s, "cancel_requested")
-            return replace(job_of(row), cancel_requested=True, updated_at_s=now_s)
+            return changed(job_of(row), cancel_requested=True, updated_at_s=now_s)
 
     def leave(self, tenant: str, job_id: str) -> None:
         """Count one request less; see `pipelines.ledger.protocol.Ledger.leave`."""
@@ -238,7 +238,7 @@ class SqlLedger(SqlJobReads):
 
     def heartbeat(self, lease: Lease) -> Lease:
         """Extend the lease by its ``ttl_s`` from now; raises `Fenced`."""
-        extended = replace(lease, expires_at_s=self._clock() + lease.ttl_s)
+        extended = changed(lease, expires_at_s=self._clock() + lease.ttl_s)
         with self._database.writing() as connection:
             if not set_expiry(connection, lease, extended.expires_at_s):
                 raise fenced(lease)
@@ -308,7 +308,7 @@ class SqlLedger(SqlJobReads):
                 if after.state is not before.state:
                     events.append((job_id, after.state.value, after.detail))
                 messages += change.messages
-                written[job_id] = replace(after, finished=frozenset())
+                written[job_id] = changed(after, finished=frozenset())
                 held[job_id] = HeldJob.of(written[job_id])
                 ours.add(job_id)
             write_jobs(connection, lease, written.values())

@@ -26,7 +26,7 @@ def write_atomic(path: Path, content: str | bytes, *, mode: int = PRIVATE) -> No
 
 
 @contextmanager
-def durable_file(path: Path) -> Iterator[BinaryIO]:
+def durable_file(path: Path | str) -> Iterator[BinaryIO]:
     """Create a file for its owner alone, which is on the disk when the block ends; its name is so after `sync`."""
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE), "wb") as file:
         yield file
@@ -34,7 +34,7 @@ def durable_file(path: Path) -> Iterator[BinaryIO]:
         os.fsync(file.fileno())
 
 
-def sync(path: Path) -> None:
+def sync(path: Path | str) -> None:
     """Wait until a file's content, or the names in a folder, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -46,17 +46,16 @@ class LocalStore:
     def __init__(self, root: Path, *, min_free_bytes: int = MIN_FREE_BYTES) -> None:
         self.root = Path(os.path.abspath(root))
         self.min_free_bytes = min_free_bytes
-        self._temporary = self.root / TEMPORARY_FOLDER
+        self._root_name = str(self.root)  # names are joined as text: a path object for each costs more than the call
+        self._temporary = os.path.join(self._root_name, TEMPORARY_FOLDER)
         self._prepared = False
         self._swept_s = 0.0  # Unix seconds
 
     def put(self, key: str, data: bytes, *, sha256: str = "") -> BlobRef:
         """Store ``data`` durably, replacing what was there."""
         target = self._path(key)
-        with self._writing(key), self._temporary_name() as temporary:
-            with durable_file(temporary) as file:
-                file.write(data)
-            self._rename(temporary, target)
+        with self._writing(key), self._replacing(target) as file:
+            file.write(data)
         return BlobRef(key=key, n_bytes=len(data), sha256=sha256 or hashlib.sha256(data).hexdigest())
 
     def put_file(self, key: str, path: Path, *, sha256: str = "") -> BlobRef:
@@ -84,17 +83,16 @@ class LocalStore:
     def put_blocks(self, key: str, blocks: Iterable[bytes]) -> BlobRef:
         """Store what comes in blocks, replacing what was there."""
         target = self._path(key)
-        with self._writing(key), self._temporary_name() as temporary:
-            with durable_file(temporary) as file:
-                written = HashingWriter(file.write)
-                for block in blocks:
-                    written.write(block)
-            self._rename(temporary, target)
+        with self._writing(key), self._replacing(target) as file:
+            written = HashingWriter(file.write)
+            for block in blocks:
+                written.write(block)
         return BlobRef(key=key, n_bytes=written.n_bytes, sha256=written.sha256)
 
     def get(self, key: str) -> bytes:
         """Return the whole blob; raises `BlobMissing`."""
-        with self.open(key) as file, self._reading(key):
+        path = self._path(key)
+        with self._reading(key), open(path, "rb", buffering=0) as file:
             return file.read()
 
     def get_range(self, key: str, offset: int, n_bytes: int) -> bytes:
@@ -121,7 +119,7 @@ class LocalStore:
         try:
             with self._reading(key):
                 os.stat(path)
-                return path.is_file()
+                return os.path.isfile(path)
         except BlobMissing:
             return False
 
@@ -131,27 +129,28 @@ class LocalStore:
         with self._reading(prefix):
             if not self._mounted():
                 raise FileNotFoundError(errno.ENOENT, "the folder is gone")
-            yield from self._walk(self.root / folder, f"{folder}/" if folder else "", start)
+            yield from self._walk(os.path.join(self._root_name, folder), f"{folder}/" if folder else "", start)
 
     def delete(self, key: str) -> None:
         """Remove the blob; a missing one is no error."""
         path = self._path(key)
         with self._writing(key):
             self._unlink(path)
-            self._prune(path.parent)
+            self._prune(os.path.dirname(path))
 
     def delete_prefix(self, prefix: str) -> int:
         """Remove all blobs whose key starts with ``prefix`` and the folders this empties; return how many blobs."""
         n_deleted = 0
-        folder: Path | None = None
+        folder = ""
         for key in self.list(deletable_prefix(prefix)):
-            path = self.root / key
+            path = f"{self._root_name}/{key}"
+            within = path[: path.rindex("/")]
             with self._writing(key):
                 n_deleted += self._unlink(path)
-                if folder is not None and folder != path.parent:
+                if folder and folder != within:
                     self._prune(folder)
-            folder = path.parent
-        if folder is not None:
+            folder = within
+        if folder:
             with self._writing(prefix):
                 self._prune(folder)
         return n_deleted
@@ -172,7 +171,7 @@ class LocalStore:
             with self._temporary_name() as temporary:
                 with durable_file(temporary) as file:
                     file.write(probe)
-                if temporary.read_bytes() != probe:
+                if Path(temporary).read_bytes() != probe:
                     raise StoreUnavailable(f"{self.root} does not return what was written")
             free_bytes = shutil.disk_usage(self.root).free
         if free_bytes < self.min_free_bytes:
@@ -197,8 +196,8 @@ class LocalStore:
         """Return where the owner's name is kept, for people."""
         return str(self.root / OWNER_NAME)
 
-    def _path(self, key: str) -> Path:
-        return self.root / validated_key(key)
+    def _path(self, key: str) -> str:
+        return f"{self._root_name}/{validated_key(key)}"
 
     @contextmanager
     def _reading(self, key: str) -> Iterator[None]:
@@ -218,7 +217,9 @@ class LocalStore:
 
     def _mounted(self) -> bool:
         """Distinguish a missing blob from a missing store: a share that was unmounted looks like an empty folder."""
-        return self._temporary.is_dir() if self._prepared else self.root.is_dir() or not self.root.exists()
+        if self._prepared:
+            return os.path.isdir(self._temporary)
+        return self.root.is_dir() or not self.root.exists()
 
     def _prepare(self) -> None:
         now_s = time.time()
@@ -228,21 +229,36 @@ class LocalStore:
             self._make_folder(self._temporary)
         self._swept_s = now_s
         oldest_s = now_s - TEMPORARY_LIFETIME_S
-        for leftover in self._temporary.iterdir():
+        for leftover in Path(self._temporary).iterdir():
             with suppress(FileNotFoundError):  # another process sweeps too
                 if leftover.stat().st_mtime < oldest_s:
                     leftover.unlink()
         self._prepared = True
 
     @contextmanager
-    def _temporary_name(self) -> Iterator[Path]:
+    def _temporary_name(self) -> Iterator[str]:
         """Give a name for a new file on the store's file system, and delete the file if it still has that name."""
         self._prepare()
-        temporary = self._temporary / uuid.uuid4().hex
+        temporary = f"{self._temporary}/{uuid.uuid4().hex}"
         try:
             yield temporary
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
+
+    @contextmanager
+    def _replacing(self, target: str) -> Iterator[BinaryIO]:
+        """Open a new file that takes the name ``target`` when the block ends, and is deleted when it raises."""
+        self._prepare()
+        temporary = f"{self._temporary}/{uuid.uuid4().hex}"
+        try:
+            with durable_file(temporary) as file:
+                yield file
+            self._rename(temporary, target)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
+            raise
 
     def _movable(self, path: Path) -> bool:
         """Return a file that nobody else names and that one rename can bring here."""
@@ -250,62 +266,63 @@ class LocalStore:
         return path.is_file() and not path.is_symlink() and status.st_nlink == 1 and self._same_device(status)
 
     def _same_device(self, status: os.stat_result) -> bool:
-        return status.st_dev == self._temporary.stat().st_dev
+        return status.st_dev == os.stat(self._temporary).st_dev
 
-    def _copy(self, path: Path, target: Path) -> None:
-        with self._temporary_name() as temporary:
-            with open(path, "rb") as source, durable_file(temporary) as file:
-                shutil.copyfileobj(source, file, _COPY_BLOCK_BYTES)
-            self._rename(temporary, target)
+    def _copy(self, path: Path, target: str) -> None:
+        with open(path, "rb") as source, self._replacing(target) as file:
+            shutil.copyfileobj(source, file, _COPY_BLOCK_BYTES)
 
-    def _rename(self, source: Path, target: Path) -> None:
+    def _rename(self, source: Path | str, target: str) -> None:
+        folder = os.path.dirname(target)
         for attempt in range(_RENAME_ATTEMPTS):
             try:
-                self._make_folder(target.parent)
+                if attempt:
+                    self._make_folder(folder)
                 os.replace(source, target)
                 break
-            except FileNotFoundError:  # a concurrent delete pruned the folder between the two steps
-                if attempt + 1 == _RENAME_ATTEMPTS or not source.exists():
+            except FileNotFoundError:  # there is no folder yet, or a concurrent delete pruned it between the two steps
+                if attempt + 1 == _RENAME_ATTEMPTS or not os.path.exists(source):
                     raise
         with suppress(FileNotFoundError):  # the blob was deleted since, and its folder with it
-            sync(target.parent)
+            sync(folder)
 
-    def _make_folder(self, folder: Path) -> None:
+    def _make_folder(self, folder: str) -> None:
         """Make a folder and the missing ones above it, each durable in its parent."""
-        if folder.is_dir():
+        if os.path.isdir(folder):
             return
-        if folder != folder.parent:
-            self._make_folder(folder.parent)
+        parent = os.path.dirname(folder)
+        if folder != parent:
+            self._make_folder(parent)
         with suppress(FileExistsError):
-            folder.mkdir(mode=0o700)
-            sync(folder.parent)
+            os.mkdir(folder, 0o700)
+            sync(parent)
         # Raises FileNotFoundError when a concurrent delete has pruned the folder already.
-        if not stat.S_ISDIR(folder.stat().st_mode):
-            raise NotADirectoryError(errno.ENOTDIR, "a blob has the name of this folder", str(folder))
+        if not stat.S_ISDIR(os.stat(folder).st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, "a blob has the name of this folder", folder)
 
-    def _unlink(self, path: Path) -> bool:
+    def _unlink(self, path: str) -> bool:
         try:
-            path.unlink()
+            os.unlink(path)
         except OSError as error:
-            if error.errno in (*_NO_SUCH_FILE, errno.EPERM) and not path.is_file():
+            if error.errno in (*_NO_SUCH_FILE, errno.EPERM) and not os.path.isfile(path):
                 return False
             raise
         return True
 
-    def _prune(self, folder: Path) -> None:
+    def _prune(self, folder: str) -> None:
         """Remove ``folder`` and those above it as long as they are empty."""
-        while folder != self.root:
+        while folder != self._root_name:
             try:
-                folder.rmdir()
+                os.rmdir(folder)
             except FileNotFoundError:
                 pass
             except OSError as error:
                 if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                     return
                 raise
-            folder = folder.parent
+            folder = os.path.dirname(folder)
 
-    def _walk(self, folder: Path, prefix: str, start: str) -> Iterator[str]:
+    def _walk(self, folder: str, prefix: str, start: str) -> Iterator[str]:
         try:
             with os.scandir(folder) as entries:
                 # A folder sorts as its keys do, with the slash: "a-b" < "a/b" < "a0".
@@ -318,7 +335,7 @@ class LocalStore:
             return
         for name in names:
             if name.endswith("/"):
-                yield from self._walk(folder / name, prefix + name, "")
+                yield from self._walk(f"{folder}/{name[:-1]}", prefix + name, "")
             else:
                 yield prefix + name
 

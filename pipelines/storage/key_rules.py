@@ -8,6 +8,8 @@ MAX_KEY_BYTES = 1024  # S3's limit
 MAX_PART_BYTES = 255  # NAME_MAX of common file systems
 
 _PART = re.compile(r"(?!\.+$)[A-Za-z0-9_.=+@-]+")
+_SHORT_KEY = re.compile(r"(?!\.+(?:/|$))[A-Za-z0-9_.=+@-]+(?:/(?!\.+(?:/|$))[A-Za-z0-9_.=+@-]+)*")
+"""A key whose parts are all short enough: the same rule in one look, for nearly all keys."""
 
 PRIVATE_MARK = "~"
 """Starts the names that stores keep for themselves; no valid key holds it."""
@@ -22,6 +24,8 @@ def validated_key(key: str) -> str:
     Parts hold letters, digits and ``_.=+@-`` and are not made of dots alone, so neither ``..`` nor an absolute path
     nor an empty part passes.
     """
+    if len(key) <= MAX_PART_BYTES and _SHORT_KEY.fullmatch(key):
+        return key
     if len(key) > MAX_KEY_BYTES or not all(_valid_part(part) for part in key.split("/")):
         raise StorageError(f"not a blob key: {key[:MAX_PART_BYTES]!r}")
     return key

@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import accumulate, pairwise
 
+from pipelines.changed import changed
 from pipelines.core import (
     SAMPLE_RATE,
     Chunk,
@@ -87,7 +87,7 @@ def segments_of(
     ]
     drafts.sort(key=lambda draft: (draft.start_s, draft.channel))
     return [
-        replace(
+        changed(
             draft,
             id=i,
             speaker=speaker_label(draft.channel, n_channels, speakers),
@@ -219,7 +219,7 @@ def _mapped_words(clock: ChunkTimeline, words: Sequence[Word]) -> tuple[Word, ..
         start, end = clock.word_interval(word.start_s, word.end_s)
         start_s = max(start / SAMPLE_RATE, reached)
         reached = max(end / SAMPLE_RATE, start_s)
-        mapped.append(replace(word, start_s=start_s, end_s=reached))
+        mapped.append(changed(word, start_s=start_s, end_s=reached))
     return tuple(mapped)
 
 
@@ -246,11 +246,11 @@ def _without_overlap(segments: Iterable[Segment], duration_s: float) -> Iterator
 
 
 def _clipped(segment: Segment, limit_s: float) -> Segment:
-    return replace(
+    return changed(
         segment,
         start_s=min(segment.start_s, limit_s),
         end_s=limit_s,
         words=tuple(
-            replace(word, start_s=min(word.start_s, limit_s), end_s=min(word.end_s, limit_s)) for word in segment.words
+            changed(word, start_s=min(word.start_s, limit_s), end_s=min(word.end_s, limit_s)) for word in segment.words
         ),
     )

@@ -9,10 +9,12 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-from scripts.control.coordinator_alone import measure, measure_shards
+from scripts.control.alone_figures import AloneFigures, alone_table
+from scripts.control.coordinator_alone import run_alone
 from scripts.control.figures import Figures, Tallies, table
 from scripts.control.load import Client
 from scripts.throughput.cli import SAMPLES, WORK
@@ -63,20 +65,15 @@ def main() -> None:
         parser.error("--stand-in knows a recording's length by its bytes, which those of a batch have elsewhere")
     if max(options.shards) > 1 and "sqlite" in options.ledger:
         parser.error("--shards above 1 needs --ledger postgresql")
-    if options.alone:
-        for shape, ledger, n_shards in itertools.product(options.shape, options.ledger, options.shards):
-            with ledgers([ledger]) as urls:
-                url, n_chunks = urls(ledger), CHUNKS[shape]
-                if n_shards == 1:
-                    found = [measure(options.jobs, n_chunks, ledger_url=url)]
-                else:
-                    found = measure_shards(n_shards, options.jobs, n_chunks, ledger_url=url)
-                for index, alone in enumerate(found):
-                    print(f"{shape}, {ledger}, shard {index} of {n_shards}: {alone}", flush=True)
-        return
     trees = [ROOT, *([options.against.resolve()] if options.against else [])]
+    if options.alone:
+        found = measure_alone(trees, options)
+        print(alone_table(found))
+        if options.out:
+            write(options.out, options.cores, [one.as_dict() for one in found], alone_table(found))
+        return
     measured: list[Figures] = []
-    with ledgers(options.ledger) as urls:
+    with ledgers(options.ledger) as (urls, _server_pid):
         loads = list(itertools.product(options.shape, options.way, options.ledger, options.shards))
         for number in range(options.rounds):
             for shape, way, ledger, n_shards in loads:
@@ -87,24 +84,52 @@ def main() -> None:
     measured.sort(key=lambda one: [str(one.tree) == name for name in map(name_of, reversed(trees))])
     print(table(measured), flush=True)
     if options.out:
-        options.out.mkdir(parents=True, exist_ok=True)
-        record = {**run_record("bench-control", options.cores), "rows": [one.as_dict() for one in measured]}
-        (options.out / "bench-control.json").write_text(json.dumps(record, indent=1) + "\n")
-        (options.out / "bench-control.md").write_text(table(measured) + "\n")
+        write(options.out, options.cores, [one.as_dict() for one in measured], table(measured))
+
+
+def write(folder: Path, n_cores: int, rows: list[dict[str, Any]], text: str) -> None:
+    """Write what was measured as bench-control.json, and its table as bench-control.md."""
+    folder.mkdir(parents=True, exist_ok=True)
+    record = {**run_record("bench-control", n_cores), "rows": rows}
+    (folder / "bench-control.json").write_text(json.dumps(record, indent=1) + "\n")
+    (folder / "bench-control.md").write_text(text + "\n")
+
+
+def measure_alone(trees: list[Path], options: argparse.Namespace) -> list[AloneFigures]:
+    """Measure the Coordinators of each checkout in turn, each number of shards with each kind of ledger."""
+    found: list[AloneFigures] = []
+    loads = list(itertools.product(options.shape, options.ledger, options.shards))
+    for number in range(options.rounds):
+        for shape, ledger, n_shards in loads:
+            for tree in trees if number % 2 == 0 else reversed(trees):
+                with ledgers([ledger]) as (urls, server_pid):
+                    shards = run_alone(
+                        tree,
+                        n_shards,
+                        options.jobs,
+                        CHUNKS[shape],
+                        ledger_url=urls(ledger),
+                        server_pid=server_pid,
+                    )
+                one = AloneFigures.of(name_of(tree), shape, ledger, number, shards)
+                found.append(one)
+                for index, alone in enumerate(shards):
+                    print(f"{one.tree}, {shape}, {ledger}, shard {index} of {n_shards}: {alone}", flush=True)
+    return found
 
 
 @contextlib.contextmanager
-def ledgers(kinds: list[str]):
-    """Give a function that makes a new ledger's URL; "" is SQLite in the cluster's home."""
+def ledgers(kinds: list[str]) -> Iterator[tuple[Callable[[str], str], int]]:
+    """Give a function that makes a new ledger's URL ("" is SQLite in a home), and the server's process (0: none)."""
     if "postgresql" not in kinds:
-        yield lambda kind: ""
+        yield lambda kind: "", 0
         return
     binaries = find_binaries()
     if binaries is None:
         raise SystemExit("There is no PostgreSQL on this machine: apt-get install postgresql")
     with PostgresServer(binaries) as server:
         schemas = (f"bench{number}" for number in itertools.count())
-        yield lambda kind: server.url(next(schemas)) if kind == "postgresql" else ""
+        yield lambda kind: server.url(next(schemas)) if kind == "postgresql" else "", server.pid
 
 
 def run(

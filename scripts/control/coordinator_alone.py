@@ -1,13 +1,17 @@
-"""The Coordinator in this process, with everything around it done beforehand or at once: what it costs by itself.
+"""The Coordinator in a process of its own, with all around it done beforehand or at once: what it costs by itself.
 
-Ray's and Serve's messages are not among it: `scripts/bench-control` without ``--alone`` measures them, too.
+Ray's and Serve's messages are not among it: `scripts/bench-control` without ``--alone`` measures them, too. This module
+is also run as a program over another checkout's code (`run_alone`), which must know shards.
 """
 
 import asyncio
 import contextlib
 import itertools
+import json
 import multiprocessing
 import os
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -20,6 +24,7 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
+import psutil
 import structlog
 
 from cluster.settings.sections import LogSettings
@@ -48,13 +53,17 @@ CHUNK_S = 17.5
 CHUNKS_PER_SPAN = 10
 ROWS = 16
 POLL_S = 0.05
+WARM_UP_JOBS = 16
+"""Jobs that are run before: for the first one the JSON coding of each record is built, which takes a tenth of a second.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Alone:
     """What the Coordinator took, processor seconds: ``loop_s`` in its event loop, ``threads_s`` in all others.
 
-    ``calls`` are ledger transactions and store calls.
+    ``server_s`` is what the ledger's server took meanwhile, for all shards together; 0 where it has none. ``calls`` are
+    ledger transactions and store calls.
     """
 
     n_jobs: int
@@ -62,14 +71,21 @@ class Alone:
     wall_s: float
     loop_s: float
     threads_s: float
+    server_s: float
     calls: Counter[str]
+
+    @property
+    def ms_a_job(self) -> float:
+        """Processor time of a job, milliseconds."""
+        return 1000 * (self.loop_s + self.threads_s) / self.n_jobs
 
     def __str__(self) -> str:
         per_job = 1000 / self.n_jobs
         calls = ", ".join(f"{name} {n / self.n_jobs:.2f}" for name, n in sorted(self.calls.items()))
         return (
             f"{self.n_jobs} jobs of {self.n_chunks} chunks: {self.n_jobs / self.wall_s:.0f} jobs/s; a job takes "
-            f"{self.loop_s * per_job:.2f} ms in the loop and {self.threads_s * per_job:.2f} ms in threads; {calls}"
+            f"{self.ms_a_job:.2f} ms ({self.ms_a_job / self.n_chunks:.3f} a chunk): {self.loop_s * per_job:.2f} in the "
+            f"loop and {self.threads_s * per_job:.2f} in threads; {calls}"
         )
 
 
@@ -144,13 +160,13 @@ class Parts:
         return WrittenResults(names=("transcript.json",), report=WritingReport(outcome="none"))
 
     async def probe(self, tenant: str, url: str) -> Any:
-        raise NotImplementedError
+        raise NotImplementedError("sources lie in the store here: there is no URL to look at")
 
     async def hear(self, request: Any) -> float:
-        raise NotImplementedError
+        raise NotImplementedError("no job here tells speakers apart, which is the Diarizer's work and not measured")
 
     async def tell_apart(self, request: Any) -> Any:
-        raise NotImplementedError
+        raise NotImplementedError("no job here tells speakers apart, which is the Diarizer's work and not measured")
 
 
 @contextmanager
@@ -191,24 +207,47 @@ def counting() -> Iterator[Counter[str]]:
             back()
 
 
+def run_alone(
+    tree: Path, n_shards: int, n_jobs: int, n_chunks: int, *, ledger_url: str = "", server_pid: int = 0
+) -> list[Alone]:
+    """Measure the Coordinators of the code in ``tree``, with so many jobs for each shard, in processes of their own.
+
+    ``server_pid`` is the process of the ledger's server, 0 where it has none.
+    """
+    asked = {"n_shards": n_shards, "n_jobs": n_jobs, "n_chunks": n_chunks}
+    command = [sys.executable, "-P", __file__, json.dumps(asked | {"ledger_url": ledger_url, "server_pid": server_pid})]
+    own = Path(__file__).resolve().parents[2]
+    with tempfile.TemporaryDirectory(prefix="meetmemo-alone-code-") as code:
+        for name in ("cluster", "deployments", "pipelines"):
+            Path(code, name).symlink_to(tree / name)
+        Path(code, "scripts").symlink_to(own / "scripts")
+        run = subprocess.run(
+            command, env={**os.environ, "PYTHONPATH": code}, stdout=subprocess.PIPE, text=True, check=True
+        )
+    return [Alone(**found | {"calls": Counter(found["calls"])}) for found in json.loads(run.stdout)]
+
+
 def measure(
     n_jobs: int,
     n_chunks: int,
     *,
     ledger_url: str = "",
+    server_pid: int = 0,
     max_live_jobs: int = 64,
     shard: Shard = WHOLE,
     start: Callable[[], object] = lambda: None,
 ) -> Alone:
     """Run so many jobs of a shard, all of them queued before; the ledger is SQLite where no URL is given.
 
-    ``start`` blocks until the other shards' jobs are queued, too.
+    ``start`` blocks until the other shards are as far: called when the first jobs are done, and when all are queued.
     """
     with tempfile.TemporaryDirectory(prefix="meetmemo-alone-") as folder, quiet_logs():
-        return asyncio.run(_measure(Path(folder), n_jobs, n_chunks, ledger_url, max_live_jobs, shard, start))
+        return asyncio.run(
+            _measure(Path(folder), n_jobs, n_chunks, ledger_url, server_pid, max_live_jobs, shard, start)
+        )
 
 
-def measure_shards(n_shards: int, n_jobs: int, n_chunks: int, *, ledger_url: str) -> list[Alone]:
+def measure_shards(n_shards: int, n_jobs: int, n_chunks: int, *, ledger_url: str, server_pid: int = 0) -> list[Alone]:
     """Run so many jobs of each shard at once, every shard in a process of its own, over one ledger."""
     open_ledger(ledger_url).close()
     spawn = multiprocessing.get_context("spawn")
@@ -216,7 +255,8 @@ def measure_shards(n_shards: int, n_jobs: int, n_chunks: int, *, ledger_url: str
     with ProcessPoolExecutor(n_shards, mp_context=spawn, initializer=_keep_start, initargs=(ready,)) as pool:
         shards = [Shard(index, n_shards) for index in range(n_shards)]
         measuring = [
-            pool.submit(_measure_one, n_jobs, n_chunks, ledger_url=ledger_url, shard=shard) for shard in shards
+            pool.submit(_measure_one, n_jobs, n_chunks, ledger_url=ledger_url, server_pid=server_pid, shard=shard)
+            for shard in shards
         ]
         return [one.result() for one in measuring]
 
@@ -228,8 +268,23 @@ def _keep_start(ready: Barrier) -> None:
     _starts.append(ready)
 
 
-def _measure_one(n_jobs: int, n_chunks: int, *, ledger_url: str, shard: Shard) -> Alone:
-    return measure(n_jobs, n_chunks, ledger_url=ledger_url, shard=shard, start=_starts[0].wait)
+def _measure_one(n_jobs: int, n_chunks: int, *, ledger_url: str, server_pid: int, shard: Shard) -> Alone:
+    start = _starts[0].wait
+    return measure(n_jobs, n_chunks, ledger_url=ledger_url, server_pid=server_pid, shard=shard, start=start)
+
+
+def _server_s(pid: int) -> float:
+    """Return the processor seconds that a server and its children took so far; children that ended count, too."""
+    if not pid:
+        return 0.0
+    server = psutil.Process(pid)
+    times = server.cpu_times()
+    spent_s = times.user + times.system + times.children_user + times.children_system
+    for child in server.children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            own = child.cpu_times()
+            spent_s += own.user + own.system
+    return spent_s
 
 
 async def _measure(
@@ -237,6 +292,7 @@ async def _measure(
     n_jobs: int,
     n_chunks: int,
     ledger_url: str,
+    server_pid: int,
     max_live_jobs: int,
     shard: Shard,
     start: Callable[[], object],
@@ -262,7 +318,36 @@ async def _measure(
         ),
     )
     await coordinator.start()  # its first housekeeping looks at everything that is there
+    _queue_jobs(ledger, store, parts, shard, min(n_jobs, WARM_UP_JOBS))
+    while not await _is_idle(coordinator, ledger, Counter(), shard):  # noqa: ASYNC110 - nobody tells of the last end
+        await asyncio.sleep(POLL_S)
+    await asyncio.to_thread(start)  # draining is for all shards: none may still run its first jobs
     await coordinator.drain(begin=True)
+    _queue_jobs(ledger, store, parts, shard, n_jobs)
+    await asyncio.to_thread(start)
+    with counting() as counts:
+        wall_s, loop_s, all_s = time.perf_counter(), time.thread_time(), time.process_time()
+        server_s = _server_s(server_pid)
+        await coordinator.drain(begin=False)
+        while not await _is_idle(coordinator, ledger, counts, shard):  # noqa: ASYNC110 - nobody tells of the last end
+            await asyncio.sleep(POLL_S)
+        wall_s, loop_s = time.perf_counter() - wall_s, time.thread_time() - loop_s
+        all_s, server_s = time.process_time() - all_s, _server_s(server_pid) - server_s
+        await coordinator.stop()
+    ledger.close()
+    return Alone(
+        n_jobs=n_jobs,
+        n_chunks=n_chunks,
+        wall_s=wall_s,
+        loop_s=loop_s,
+        threads_s=all_s - loop_s,
+        server_s=server_s,
+        calls=+counts,
+    )
+
+
+def _queue_jobs(ledger: Ledger, store: LocalStore, parts: Parts, shard: Shard, n_jobs: int) -> None:
+    """Put so many jobs of a shard, of three tenants, into the ledger."""
     ids = itertools.islice(filter(shard.owns, iter(new_id, None)), n_jobs)
     for number, job_id in enumerate(ids):
         keys = JobKeys(tenant=f"t{number % 3}", job_id=job_id)
@@ -272,24 +357,6 @@ async def _measure(
             id=keys.job_id, tenant=keys.tenant, options=options, source=source, filename="a.wav", created_at_s=1.0
         )
         ledger.create(job)
-    await asyncio.to_thread(start)
-    with counting() as counts:
-        wall_s, loop_s, all_s = time.perf_counter(), time.thread_time(), time.process_time()
-        await coordinator.drain(begin=False)
-        while not await _is_idle(coordinator, ledger, counts, shard):  # noqa: ASYNC110 - nobody tells of the last end
-            await asyncio.sleep(POLL_S)
-        wall_s, loop_s = time.perf_counter() - wall_s, time.thread_time() - loop_s
-        all_s = time.process_time() - all_s
-        await coordinator.stop()
-    ledger.close()
-    return Alone(
-        n_jobs=n_jobs,
-        n_chunks=n_chunks,
-        wall_s=wall_s,
-        loop_s=loop_s,
-        threads_s=all_s - loop_s,
-        calls=+counts,
-    )
 
 
 async def _is_idle(coordinator: Coordinator, ledger: Ledger, counts: Counter[str], shard: Shard) -> bool:
@@ -298,3 +365,10 @@ async def _is_idle(coordinator: Coordinator, ledger: Ledger, counts: Counter[str
         return False
     counts["ledger reading"] -= 1
     return not ledger.queued_jobs(shard)
+
+
+if __name__ == "__main__":
+    asked = json.loads(sys.argv[1])
+    n_shards = asked.pop("n_shards")
+    measured = measure_shards(n_shards, **asked) if n_shards > 1 else [measure(**asked)]
+    print(json.dumps([vars(one) for one in measured]))

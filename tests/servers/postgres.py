@@ -98,6 +98,12 @@ class PostgresServer:
             self._process = None
 
     @property
+    def pid(self) -> int:
+        """The server's process, whose children are its sessions; it must run."""
+        assert self._process is not None, "the server runs"
+        return self._process.pid
+
+    @property
     def dsn(self) -> str:
         """Address of the database, for psycopg."""
         return f"postgresql://meetmemo@{self._host}:{self._port}/postgres"

@@ -37,6 +37,10 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         self._jumping = _JumpingSelector()
         super().__init__(self._jumping)
 
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass while nothing else is done, as during work for a thread that takes long."""
+        self._jumping.now_s += seconds
+
     def time(self) -> float:
         return self._jumping.now_s
 

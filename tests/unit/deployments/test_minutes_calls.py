@@ -79,13 +79,13 @@ async def test_documents_share_calls() -> None:
     *written, failed = await write(writers, *plain(*"abcdefgh"))
     assert written == [WrittenResults(names=(name,)) for name in "abcdefg"]
     assert isinstance(failed, BlobMissing)
-    assert writers.calls == [["a", "b"], ["c", "d"], ["e", "f"], ["g", "h"]]
+    assert writers.calls == [["a", "b", "c", "d"], ["e", "f", "g", "h"]]
 
 
 async def test_what_was_lost_with_others_is_written_alone() -> None:
     writers = Writers(lost=1)
     assert await write(writers, *plain(*"abcde")) == [WrittenResults(names=(name,)) for name in "abcde"]
-    assert sorted(writers.calls) == [["a"], ["a", "b"], ["b"], ["c"], ["d"], ["e"]]
+    assert sorted(writers.calls) == [["a"], ["a", "b", "c"], ["b"], ["c"], ["d", "e"]]
 
 
 @pytest.mark.parametrize("wish", [{"minutes": "llm"}, {"translate": ("de",)}], ids=["minutes", "translations"])

@@ -3,14 +3,16 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from typing import cast
 
 from pipelines.jobs.job import Job, JobState
-from pipelines.ledger.protocol import Lease
+from pipelines.ledger.protocol import Lease, QueuedJobs
 from pipelines.models.routing import ModelRoute
+from pipelines.scheduling.shards import WHOLE, Shard
 from tests.fakes.ledger import MemoryLedger
 from tests.fakes.store import MemoryStore
 from tests.support.in_process_cluster import InProcessCluster
-from tests.support.virtual_time import run_in_virtual_time
+from tests.support.virtual_time import VirtualTimeLoop, run_in_virtual_time
 
 SECONDS = 5
 
@@ -64,5 +66,25 @@ def test_a_wish_to_cancel_is_found_amid_a_rush() -> None:
         await asyncio.sleep(0.1)
         assert ledger.get("t", job.id).state is JobState.CANCELLED
         await cluster.coordinator.stop()
+
+    run_in_virtual_time(run())
+
+
+def test_a_long_queue_is_counted_less_often() -> None:
+    """Counting the queue takes a twentieth of a Coordinator's time at most, however many jobs wait."""
+
+    class LongQueue(CountingLedger):
+        def queued_jobs(self, shard: Shard = WHOLE) -> tuple[QueuedJobs, ...]:
+            self.looks["queue"] += 1
+            cast(VirtualTimeLoop, asyncio.get_running_loop()).pass_time(0.5)
+            return super().queued_jobs(shard)
+
+    async def run() -> None:
+        cluster = InProcessCluster(ledger := LongQueue(), MemoryStore(), max_live_jobs=0)
+        cluster.submit("j", range(1, 10))
+        await cluster.coordinator.start()
+        await asyncio.sleep(100.0)
+        await cluster.coordinator.stop()
+        assert 5 <= ledger.looks["queue"] <= 12
 
     run_in_virtual_time(run())

@@ -37,6 +37,20 @@ def test_nobody_waits_longer_than_the_linger_time() -> None:
     assert bundles_of(0.0, 3.0, 0.0) == [(0,), (1, 2)]
 
 
+def test_what_is_awaited_is_not_held_back() -> None:
+    """It goes at once, and takes along what came before; what comes after waits for company anew."""
+
+    async def collect() -> tuple[list[tuple[int, ...]], float]:
+        bundles = bundled(stream(0.0, 0.06, 0.02, 0.06), LINGER_S, is_awaited=lambda item: item == 1)
+        first = await anext(bundles)
+        at_s = asyncio.get_running_loop().time()
+        return [first, *[bundle async for bundle in bundles]], at_s
+
+    (found, at_s), _ = run_in_virtual_time(collect())
+    assert found == [(0, 1), (2, 3)]
+    assert at_s == pytest.approx(0.06)
+
+
 def test_an_empty_stream_has_no_bundle() -> None:
     assert bundles_of() == []
 
