@@ -25,6 +25,8 @@ from pipelines.ledger.keeping.sql_audit import SqlAudit
 from pipelines.ledger.keeping.sql_legal_holds import SqlHolds, require_unheld
 from pipelines.ledger.keeping.sql_receipts import SqlReceipts, store
 from pipelines.ledger.migrations import revision
+from pipelines.ledger.minutes.sql_places import SqlPlaces
+from pipelines.ledger.minutes.sql_spending import SqlSpending
 from pipelines.ledger.outbox import Message
 from pipelines.ledger.protocol import Clock, DrainMode, JobUpdate, Lease, NewJob
 from pipelines.ledger.rows import (
@@ -80,6 +82,8 @@ class SqlLedger(SqlJobReads):
         self._clock = clock
         self.outbox = SqlOutbox(self._database, clock)
         self.holds = SqlKeyHolds(self._database, clock)
+        self.spending = SqlSpending(self._database)
+        self.places = SqlPlaces(self._database, clock)
         self.corrections = SqlCorrections(self._database, clock)
         self.audit = SqlAudit(self._database, clock)
         self.legal_holds = SqlHolds(self._database, clock)
