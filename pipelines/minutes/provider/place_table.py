@@ -120,7 +120,9 @@ def _divided(n_places: int, sharers: Mapping[str, Sharer]) -> dict[str, int]:
     """
     parts = dict.fromkeys(sharers, 0)
     left = n_places
-    wanting = sorted((name for name in sharers if sharers[name].n_wanted), key=lambda name: sharers[name].served_s)
+    wanting = [name for name in sharers if sharers[name].n_wanted]
+    # By name at last: two that yield to each other would wait for ever.
+    wanting.sort(key=lambda name: (sharers[name].served_s, name))
     while left and wanting:
         share = max(1, left // len(wanting))
         for name in wanting:
