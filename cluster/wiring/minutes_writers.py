@@ -82,9 +82,7 @@ def build_writers(settings: Settings, key: Secret | None, store: BlobStore, ledg
     return ConfiguredWriters(by_name=writers, translator=translator)
 
 
-def build_provider(
-    settings: Settings, endpoint: Endpoint, key: Secret, store: BlobStore, ledger: Ledger
-) -> Provider:
+def build_provider(settings: Settings, endpoint: Endpoint, key: Secret, store: BlobStore, ledger: Ledger) -> Provider:
     """Return who calls the configured endpoint, with connections and a breaker of its own.
 
     The budget is that of all replicas, and so is the limit where there are several.

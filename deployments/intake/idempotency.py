@@ -14,6 +14,7 @@ HOLD_S = 15.0
 Short, since many clients take any 4xx for the last word; it is renewed three times in that time.
 """
 
+
 def idempotency_key(headers: Mapping[str, str]) -> str | None:
     """Read the header ``Idempotency-Key``; raises `InvalidRequest`."""
     key = headers.get("idempotency-key")

@@ -12,11 +12,11 @@ from pipelines.backoff import Backoff
 from pipelines.core import Usage
 from pipelines.errors import MinutesError, MinutesParked
 from pipelines.minutes.protocol import MinutesOptions
-from pipelines.minutes.provider.spending_book import DailyLimits
 from pipelines.minutes.provider.chat import ChatMessage, ChatRequest
 from pipelines.minutes.provider.endpoints import Endpoint, JsonMode
 from pipelines.minutes.provider.faults import CallFailed, Fault, RetryPolicy
 from pipelines.minutes.provider.http_client import ClientLimits, HttpChatClient
+from pipelines.minutes.provider.spending_book import DailyLimits
 from tests.fakes.deepseek_server import FaultKind, ServerOptions
 from tests.fakes.store import MemoryStore
 from tests.support.llm_lab import ALONE, Lab, LabOptions, lab, meeting, said

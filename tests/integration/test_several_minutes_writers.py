@@ -19,9 +19,9 @@ from pipelines.core import Usage
 from pipelines.errors import MinutesParked
 from pipelines.ledger.open import connect_ledger, open_ledger
 from pipelines.minutes.llm.paying_once import HOLD_S
+from pipelines.minutes.protocol import MinutesOptions, PaidWriter
 from pipelines.minutes.provider.place_table import PLACES_TTL_S
 from pipelines.minutes.provider.spending_book import Ceiling, DailyLimits, Room
-from pipelines.minutes.protocol import MinutesOptions, PaidWriter
 from pipelines.storage.open import open_store
 from tests.fakes.deepseek_server import DeepSeekServer, ServerOptions
 from tests.servers.postgres import PostgresServer, find_binaries
@@ -90,7 +90,7 @@ async def test_no_answer_is_paid_twice_and_the_limit_holds(home: Writer) -> None
 
 
 async def test_the_budget_is_never_overspent(home: Writer) -> None:
-    """All spend one budget until nothing fits any more: less is left of it than a call may use, and no more is spent."""
+    """All spend one budget until nothing fits any more: less is left than a call may use, and no more is spent."""
     server = DeepSeekServer(ServerOptions(latency_s=latency_s))
     budget = 12_000
     async with serve_asgi(server, log_level="critical") as url:
@@ -165,7 +165,10 @@ async def _write(writer: Writer) -> None:
         "window_s": 0,
     }
     settings = load_settings(env={}, flags={"minutes": minutes})
-    ledger, store = connect_ledger(writer.ledger_url, clock=lambda: time.time() + writer.ahead_s), open_store(writer.store_url)
+    ledger, store = (
+        connect_ledger(writer.ledger_url, clock=lambda: time.time() + writer.ahead_s),
+        open_store(writer.store_url),
+    )
     llm = build_writers(settings, "sk-simulated", store, ledger).by_name["llm"]
     assert isinstance(llm, PaidWriter)
 

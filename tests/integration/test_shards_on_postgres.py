@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from pipelines.storage.open import open_store
 from tests.servers.postgres import PostgresServer, find_binaries
 from tests.support.in_process_cluster import WORDS_PER_CHUNK, InProcessCluster, succeeded
 from tests.support.in_process_shards import InProcessShards
+from tests.support.lease_thief import steal_lease
 from tests.support.waiting import until
 
 BINARIES = find_binaries()
@@ -52,7 +52,7 @@ async def test_a_coordinator_a_lease_and_the_database_are_lost(tmp_path: Path) -
             await until(lambda: n_decoded() >= N_CHUNKS * N_JOBS // 3, WAIT_S)
             assert not _all_ended(ledger)
             robbed = shards.clusters[1]
-            await asyncio.to_thread(_steal_lease, url, Shard(1, 2))
+            await asyncio.to_thread(steal_lease, url, Shard(1, 2))
             await until(lambda: _is_fenced(robbed), WAIT_S)
             await shards.kill(1)  # as Serve does with a replica that fails its health check
             starting_too = shards.start_anew(1)
@@ -89,14 +89,3 @@ def _is_fenced(cluster: InProcessCluster) -> bool:
     except Fenced:
         return True
     return False
-
-
-def _steal_lease(url: str, shard: Shard) -> None:
-    """Take a shard's lease as somebody does for whom it has run out, and give it up at once."""
-    thief = open_ledger(url, clock=lambda: time.time() + 1_000_000.0)
-    try:
-        lease = thief.acquire_lease("thief", 1.0, shard)
-        assert lease is not None
-        thief.release(lease)
-    finally:
-        thief.close()

@@ -1,6 +1,6 @@
 """One limit on calls at once between several processes: who may have how many places. Pure.
 
-A process takes a turn whenever its need changes, and at least every second while it has calls: it tells how many of them
+A process takes a turn whenever its need changes, and at least every second while it has calls: it tells how many
 run and wait and what became of others, and is told how many places it has until its next turn. The limit moves by the
 outcomes of all as that of one process does by its own (`call_limit`). Places are divided so that nobody has more than
 another who wants some, and what nobody else wants is anybody's. A place that one is to lose is given to another only

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from deployments.artifacts.parked_minutes import DeferredMinutes, FRESH_S, Parked, RememberedParking
+from deployments.artifacts.parked_minutes import FRESH_S, DeferredMinutes, Parked, RememberedParking
 from deployments.ports import MinutesRequest, WrittenResults
 from deployments.workers.minutes_writer import PARKED_NOTE, MinutesWriter
 from pipelines.codec import encode

@@ -177,7 +177,7 @@ async def test_a_paid_answer_is_not_lost_with_the_ledger() -> None:
 
 
 async def test_what_a_call_may_use_is_set_aside_for_each_attempt() -> None:
-    """Every attempt may be paid for, so that each finds room in the budget or is not made; one that failed gives back."""
+    """Each attempt may be paid for, so that it finds room in the budget or is not made; one that failed gives back."""
     book = MemorySpending()
     used = Usage(n_calls=1, n_prompt=3, n_completion=CEILING - 5)
     blank, failed = replace(BLANK, usage=used), CallFailed("broken", Fault.SERVER_ERROR)

@@ -1,4 +1,4 @@
-"""One limit between several processes: never more calls at once than it allows, nobody left out, nothing left behind."""
+"""One limit between several processes: never more calls at once than it allows, nobody left out, no litter."""
 
 import asyncio
 import contextlib

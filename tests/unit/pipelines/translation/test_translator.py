@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from pipelines.core import SpokenLanguage, Transcript, Usage, Word
 from pipelines.errors import MinutesError, MinutesParked
-from pipelines.minutes.provider.spending_book import DailyLimits
 from pipelines.minutes.provider.calls import Answer
 from pipelines.minutes.provider.chat import ChatRequest, Completion
 from pipelines.minutes.provider.endpoints import Endpoint
 from pipelines.minutes.provider.off_peak import OffPeak
+from pipelines.minutes.provider.spending_book import DailyLimits
 from pipelines.translation.packing import PassageLimits
 from pipelines.translation.protocol import TranslationOptions
 from pipelines.translation.translator import MAX_BARREN, LlmTranslator
