@@ -24,7 +24,7 @@ from pipelines.storage.open import open_store
 # How often the MinutesWriter looks for deferred minutes; its circuit breaker bounds how often the model is called.
 FOLLOW_UP_INTERVAL_S = 15.0
 
-# One replica at a time looks: the mark that it holds, which is no tenant's, and for how long one that was killed has it.
+# One replica at a time looks. The mark that it holds, which is no tenant's, and how long a killed one has it:
 FOLLOW_UPS = "", "minutes follow-ups"
 FOLLOW_UPS_HOLD_S = 30.0
 

@@ -1,7 +1,7 @@
 """`SqlSpending`: spending by tenant and day, and what is set aside for calls under way, in the ledger's database.
 
-Whoever sets something aside or counts something locks the day's row first: between a sum and what follows from it nobody
-else changes either.
+Whoever sets something aside or counts something locks the day's row first: between a sum and what follows from it
+nobody else changes either.
 """
 
 from datetime import date, timedelta
