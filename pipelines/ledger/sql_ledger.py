@@ -25,8 +25,6 @@ from pipelines.ledger.keeping.sql_audit import SqlAudit
 from pipelines.ledger.keeping.sql_legal_holds import SqlHolds, require_unheld
 from pipelines.ledger.keeping.sql_receipts import SqlReceipts, store
 from pipelines.ledger.migrations import revision
-from pipelines.ledger.minutes.sql_places import SqlPlaces
-from pipelines.ledger.minutes.sql_spending import SqlSpending
 from pipelines.ledger.outbox import Message
 from pipelines.ledger.protocol import Clock, DrainMode, JobUpdate, Lease, NewJob
 from pipelines.ledger.rows import (
@@ -64,7 +62,9 @@ from pipelines.ledger.sql_corrections import SqlCorrections
 from pipelines.ledger.sql_job_reads import SqlJobReads
 from pipelines.ledger.sql_leases import fenced, require_fence, set_expiry, take_lease
 from pipelines.ledger.sql_outbox import SqlOutbox, forget_targets, insert_messages, targets_of
+from pipelines.ledger.sql_places import SqlPlaces
 from pipelines.ledger.sql_request_locks import SqlKeyHolds
+from pipelines.ledger.sql_spending import SqlSpending
 from pipelines.models.routing import ModelRoute, from_text, to_text
 from pipelines.scheduling.shards import WHOLE, Shard
 

@@ -51,7 +51,7 @@ class PaidCache(Generic[Paid]):
     """Keeps dataclasses of one kind by digest, per tenant."""
 
     def __init__(self, store: BlobStore, kind: type[Paid], paying: PayingOnce | None = None) -> None:
-        """``paying`` None: nobody else pays for the same, since no other process writes."""
+        """Take who else may pay; ``paying`` None: nobody, since no other process writes."""
         self._store = store
         self._kind = kind
         self._paying = paying

@@ -200,7 +200,7 @@ async def test_no_call_is_paid_twice() -> None:
         with pytest.raises(MinutesParked, match="budget"):
             await lab.translator.translate(original, RUSSIAN)
         told = lab.translator.take_usage()
-    before = server.tally.calls
+    before, answered = server.tally.calls, dict(server.tally.answered)
     assert 2 < before < whole.usage.n_calls
     server.options.faults = {}
     async with lab_of(server, store=store) as lab:
@@ -209,7 +209,8 @@ async def test_no_call_is_paid_twice() -> None:
         other = await lab.translator.translate(original, replace(RUSSIAN, job_id="a2"))
         told += lab.translator.take_usage()
         assert lab.translator.take_usage() == Usage()
-    assert all(n == 1 for n in server.tally.answered.values())
+    # Before, a line that was left out twice may have been asked for twice in the same words.
+    assert all(n == answered.get(digest, 1) for digest, n in server.tally.answered.items())
     assert told == paid.usage
     assert paid.usage.n_calls == server.tally.calls
     assert (again.usage, other.usage) == (paid.usage, Usage())
