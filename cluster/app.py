@@ -111,7 +111,9 @@ def build_app(args: dict[str, Any]) -> Application:
         "ray_actor_options": _on_cpu(settings, 0),
         "health_check_period_s": 5,
     }
-    minutes_writer = _deployment(MinutesWriterReplica, plan, name=MINUTES_WRITER, **waiting).bind(settings)
+    minutes_writer = _deployment(
+        MinutesWriterReplica, plan, name=MINUTES_WRITER, num_replicas=settings.minutes.replicas, **waiting
+    ).bind(settings)
     transcribers = {model.name: _transcriber(settings, model, shares[model.name], plan) for model in settings.models}
     shards = [Shard(index, settings.coordinator.shards) for index in range(settings.coordinator.shards)]
     coordinators = [

@@ -21,7 +21,7 @@ from cluster.wiring.twilio import twilio_accounts
 from cluster.wiring.voices import voice_cipher
 from deployments.telemetry import tracing
 from pipelines.errors import ConfigurationError, MeetMemoError
-from pipelines.ledger.open import connect_keys, connect_sessions
+from pipelines.ledger.open import connect_keys, connect_ledger, connect_sessions
 from pipelines.storage.open import open_store
 
 
@@ -47,11 +47,11 @@ def _build_models(settings: Settings) -> None:
 
 def _build_writers(settings: Settings) -> None:
     try:
-        store = open_store(settings.store_url)
+        store, ledger = open_store(settings.store_url), connect_ledger(settings.ledger_url)
     except ConfigurationError:
-        return  # told of the store
+        return  # told of the store, or of the ledger
     key = secret_named(KEY)
-    build_writers(settings, key if key() else None, store)
+    build_writers(settings, key if key() else None, store, ledger)
 
 
 def _build_door(settings: Settings) -> None:

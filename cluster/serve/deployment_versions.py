@@ -22,7 +22,15 @@ from pipelines.scheduling.shards import Shard
 
 COORDINATOR, INGESTION, SEGMENTER, MINUTES_WRITER = "Coordinator", "Ingestion", "Segmenter", "MinutesWriter"
 DIARIZER = "Diarizer"
-LIVE_OF_MINUTES = ("concurrency", "window_s", "pack_items", "pack_tokens", "tokens_per_day", "cost_per_day_usd")
+LIVE_OF_MINUTES = (
+    "replicas",
+    "concurrency",
+    "window_s",
+    "pack_items",
+    "pack_tokens",
+    "tokens_per_day",
+    "cost_per_day_usd",
+)
 LIVE_OF_MODELS = ("batch_size", "min_replicas", "max_replicas", "scale_to_zero_after_s", "catch_up_s")
 FIXED = (
     "home",

@@ -15,13 +15,18 @@ from cluster.wiring.minutes_writers import build_writers
 from deployments.artifacts.search_indexer import SearchIndexer
 from deployments.workers.minutes_writer import MinutesWriter
 from deployments.workers.search_index_worker import SearchIndexWorker
-from pipelines.errors import MeetMemoError
+from pipelines.errors import MeetMemoError, RequestInFlight
 from pipelines.ledger.open import connect_ledger
+from pipelines.marks import marked
 from pipelines.secret import Secret
 from pipelines.storage.open import open_store
 
 # How often the MinutesWriter looks for deferred minutes; its circuit breaker bounds how often the model is called.
 FOLLOW_UP_INTERVAL_S = 15.0
+
+# One replica at a time looks. The mark that it holds, which is no tenant's, and how long a killed one has it:
+FOLLOW_UPS = "", "minutes follow-ups"
+FOLLOW_UPS_HOLD_S = 30.0
 
 log = structlog.get_logger()
 
@@ -32,7 +37,8 @@ class MinutesWriterReplica(MinutesWriter):
     def __init__(self, settings: Settings) -> None:
         begin_process(settings)
         store = open_store(settings.store_url)
-        writers = build_writers(settings, _key(), store)
+        ledger = connect_ledger(settings.ledger_url)
+        writers = build_writers(settings, _key(), store, ledger)
         super().__init__(
             store=store,
             writers=writers.by_name,
@@ -40,16 +46,17 @@ class MinutesWriterReplica(MinutesWriter):
             clock=time.time,
             styles=settings.minutes.styles,
         )
+        self._ledger = ledger
         self._settings = settings
         self._coordinator = as_one([coordinator_handle(index) for index in range(settings.coordinator.shards)])
-        self._index_worker = SearchIndexWorker(SearchIndexer(connect_ledger(settings.ledger_url), store))
+        self._index_worker = SearchIndexWorker(SearchIndexer(ledger, store))
         self._loops: list[asyncio.Task[None]] = []
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
         minutes = MinutesTuning.model_validate(user_config).minutes
         if minutes != self._settings.minutes:
             self._settings = self._settings.model_copy(update={"minutes": minutes})
-            writers = build_writers(self._settings, _key(), open_store(self._settings.store_url))
+            writers = build_writers(self._settings, _key(), open_store(self._settings.store_url), self._ledger)
             self.rewrite_by(writers.by_name, writers.translator)
 
     async def check_health(self) -> None:
@@ -63,7 +70,10 @@ class MinutesWriterReplica(MinutesWriter):
         while True:
             await asyncio.sleep(FOLLOW_UP_INTERVAL_S)
             try:
-                await self.follow_up(self._coordinator)
+                async with marked(self._ledger.holds, *FOLLOW_UPS, FOLLOW_UPS_HOLD_S):
+                    await self.follow_up(self._coordinator)
+            except RequestInFlight:
+                continue  # another replica writes what was deferred
             except MeetMemoError as error:
                 log.warning("follow-ups postponed", action="follow", detail=str(error))
 

@@ -267,7 +267,10 @@ class MinutesSettings(StyleSettings):
     )
     context_tokens: Annotated[int, Field(ge=0, description="longest prompt and answer together; 0: the model's")] = 0
     max_output_tokens: Annotated[int, Field(ge=0, description="longest answer; 0: the model's")] = 0
-    concurrency: Annotated[int, Field(ge=1, le=2500, description="calls at once, at most")] = 64
+    replicas: Annotated[
+        int, Field(ge=1, le=64, description="processes that write documents and minutes; they share budgets and limit")
+    ] = 1
+    concurrency: Annotated[int, Field(ge=1, le=2500, description="calls at once, at most, of all replicas")] = 64
     window_s: Annotated[float, Field(ge=0, le=60, description="how long short transcripts wait for company")] = 0.5
     pack_items: Annotated[int, Field(ge=1, le=50, description="transcripts in one call, at most")] = 8
     pack_tokens: Annotated[int, Field(ge=1, description="their length together, at most")] = 12_000

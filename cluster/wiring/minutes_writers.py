@@ -8,15 +8,18 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from cluster.settings.settings import Settings
+from pipelines.errors import ConfigurationError
+from pipelines.ledger.protocol import Ledger
 from pipelines.minutes.extractive.writer import ExtractiveWriter
 from pipelines.minutes.llm.cache import MinutesCache, PaidCache
 from pipelines.minutes.llm.drafting import MinutesDrafter, transcript_room
 from pipelines.minutes.llm.off_peak_writer import OffPeakWriter
 from pipelines.minutes.llm.packing import PackLimits
+from pipelines.minutes.llm.paying_once import PayingOnce
 from pipelines.minutes.llm.writer import LlmWriter
 from pipelines.minutes.protocol import Writer
-from pipelines.minutes.provider.adaptive_limit import AdaptiveLimit
-from pipelines.minutes.provider.budget import Budget, DailyLimits
+from pipelines.minutes.provider.adaptive_limit import AdaptiveLimit, Limiter
+from pipelines.minutes.provider.budget import Budget
 from pipelines.minutes.provider.calls import Provider
 from pipelines.minutes.provider.circuit_breaker import Breaker, BreakerOptions
 from pipelines.minutes.provider.endpoints import Endpoint, JsonMode, is_deepseek, todays_model
@@ -24,6 +27,8 @@ from pipelines.minutes.provider.http_client import ClientLimits, HttpChatClient
 from pipelines.minutes.provider.json_support import JsonCapability
 from pipelines.minutes.provider.off_peak import OffPeak
 from pipelines.minutes.provider.pricing import price_of
+from pipelines.minutes.provider.shared_limit import SharedLimit
+from pipelines.minutes.provider.spending_book import DailyLimits
 from pipelines.secret import Secret
 from pipelines.storage.protocol import BlobStore
 from pipelines.translation.protocol import Translator
@@ -47,20 +52,23 @@ class ConfiguredWriters:
     translator: Translator | None = None
 
 
-def build_writers(settings: Settings, key: Secret | None, store: BlobStore) -> ConfiguredWriters:
+def build_writers(settings: Settings, key: Secret | None, store: BlobStore, ledger: Ledger) -> ConfiguredWriters:
     """Build the writers by name: ``extractive`` always, ``llm`` where it is configured, ``auto`` either of them.
 
-    The translator is there where ``llm`` is. ``key`` None: there is none.
+    The translator is there where ``llm`` is. ``key`` None: there is none. By the ledger several replicas share their
+    budgets, their limit and what they paid for.
     """
     extractive = ExtractiveWriter()
     writers: dict[str, Writer] = {"extractive": extractive, "auto": extractive}
     translator: Translator | None = None
     if key is not None or not is_deepseek(settings.minutes.base_url):
         endpoint = endpoint_of(settings)
-        provider = build_provider(settings, endpoint, key or "", store)
+        provider = build_provider(settings, endpoint, key or "", store, ledger)
         off_peak = _off_peak(settings)
-        translator = LlmTranslator(provider, endpoint, cache=PaidCache(store, PaidAnswer), off_peak=off_peak)
-        writer = build_llm_writer(settings, provider, endpoint, store)
+        paying = PayingOnce(ledger.holds)
+        answers = PaidCache(store, PaidAnswer, paying)
+        translator = LlmTranslator(provider, endpoint, cache=answers, off_peak=off_peak)
+        writer = build_llm_writer(settings, provider, endpoint, MinutesCache(store, paying))
         llm: Writer = OffPeakWriter(writer, off_peak) if off_peak is not None else writer
         writers["llm"] = llm
         if settings.minutes.writer != "extractive":
@@ -74,8 +82,11 @@ def build_writers(settings: Settings, key: Secret | None, store: BlobStore) -> C
     return ConfiguredWriters(by_name=writers, translator=translator)
 
 
-def build_provider(settings: Settings, endpoint: Endpoint, key: Secret, store: BlobStore) -> Provider:
-    """Return who calls the configured endpoint, with its own connections, limit, breaker and budget."""
+def build_provider(settings: Settings, endpoint: Endpoint, key: Secret, store: BlobStore, ledger: Ledger) -> Provider:
+    """Return who calls the configured endpoint, with connections and a breaker of its own.
+
+    The budget is that of all replicas, and so is the limit where there are several.
+    """
     chosen = settings.minutes
     client = HttpChatClient(
         endpoint,
@@ -91,20 +102,26 @@ def build_provider(settings: Settings, endpoint: Endpoint, key: Secret, store: B
     return Provider(
         client,
         capability=JsonCapability(endpoint.json_mode),
-        limit=AdaptiveLimit(chosen.concurrency),
+        limit=_limiter(settings, ledger),
         breaker=Breaker(BreakerOptions(), time.monotonic),
-        budget=Budget(limits, _now, store),
+        budget=Budget(limits, _now, ledger.spending, store),
         price=price_of(endpoint.model),
         clock=_now,
     )
 
 
-def build_llm_writer(settings: Settings, provider: Provider, endpoint: Endpoint, store: BlobStore) -> LlmWriter:
+def _limiter(settings: Settings, ledger: Ledger) -> Limiter:
+    """Return the limit on calls at once; one replica needs no ledger for it."""
+    most = settings.minutes.concurrency
+    return SharedLimit(ledger.places, most) if settings.minutes.replicas > 1 else AdaptiveLimit(most)
+
+
+def build_llm_writer(settings: Settings, provider: Provider, endpoint: Endpoint, cache: MinutesCache) -> LlmWriter:
     """Return a writer of minutes; raises ``ConfigurationError`` when a context has no room for a transcript."""
     chosen = settings.minutes
     packs = PackLimits(max_items=chosen.pack_items, max_tokens=chosen.pack_tokens)
     drafter = MinutesDrafter(provider, endpoint, packs=packs, window_s=chosen.window_s)
-    return LlmWriter(drafter, endpoint, piece_tokens=chosen.piece_tokens, cache=MinutesCache(store))
+    return LlmWriter(drafter, endpoint, piece_tokens=chosen.piece_tokens, cache=cache)
 
 
 def _off_peak(settings: Settings) -> OffPeak | None:
@@ -137,9 +154,19 @@ def endpoint_of(settings: Settings) -> Endpoint:
 
 
 def check_language_model(settings: Settings) -> None:
-    """Raise `ConfigurationError` where the language model's context has no room for a transcript."""
-    if settings.llm_configured:
-        transcript_room(endpoint_of(settings))
+    """Raise `ConfigurationError` where the language model's context has no room for a transcript, or a day's tokens
+    none for one answer.
+    """
+    if not settings.llm_configured:
+        return
+    endpoint = endpoint_of(settings)
+    transcript_room(endpoint)
+    tokens, longest = settings.minutes.tokens_per_day, endpoint.max_output_tokens
+    if tokens is not None and tokens <= longest:
+        raise ConfigurationError(
+            f"minutes.tokens_per_day is {tokens}, and one answer may have {longest} tokens: no call would be made. "
+            "Allow more a day, or set a lower minutes.max_output_tokens"
+        )
 
 
 def _now() -> datetime:

@@ -75,16 +75,21 @@ class DeferredMinutes:
         self._store.delete(RESUME_MINUTES)
         return True
 
-    def release(self, request: MinutesRequest) -> None:
-        """Delete a request; a missing one is no error."""
-        self._store.delete(_key(request))
+    def read(self, request: MinutesRequest) -> Parked | None:
+        """Return what is deferred of a request's job now, whichever process deferred it; None for nothing."""
+        return self._read(_key(request))
+
+    def release(self, entry: Parked) -> None:
+        """Delete a request, unless another one of the same job has taken its place; a missing one is no error."""
+        if self._read(_key(entry.request)) == entry:
+            self._store.delete(_key(entry.request))
 
 
 class RememberedParking(DeferredMinutes):
     """Caches the entries for the process that defers requests and lists them every few seconds.
 
     Each entry is read at most once in `FRESH_S`, and again after this process has written it. A change by another
-    process (one replica replaces another) is seen after `FRESH_S` at the latest, a deletion at once. ``clock`` gives
+    process (another replica) is seen after `FRESH_S` at the latest, a deletion at once. ``clock`` gives
     seconds.
     """
 

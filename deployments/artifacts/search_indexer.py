@@ -17,6 +17,8 @@ from pipelines.storage.layout import JobKeys
 from pipelines.storage.protocol import BlobStore
 
 JOBS_PER_ROUND = 20
+CLAIM_S = 30.0
+"""After so long the jobs of an indexer that was killed are another's."""
 UNREADABLE_AGAIN_S = 3600.0
 """After so long a job whose results cannot be read is tried again."""
 
@@ -24,7 +26,7 @@ log = structlog.get_logger()
 
 
 class SearchIndexer:
-    """Indexes pending jobs, the newest version of each transcript and the minutes. Several at once do no harm."""
+    """Indexes pending jobs, the newest version of each transcript and the minutes. Several divide the work."""
 
     def __init__(self, ledger: Ledger, store: BlobStore) -> None:
         self._ledger = ledger
@@ -35,16 +37,22 @@ class SearchIndexer:
 
         Raises `LedgerUnavailable` and `StoreUnavailable`; what waits goes on waiting.
         """
-        waiting = self._ledger.search.pending(JOBS_PER_ROUND)
-        for pending in waiting:
+        waiting = self._ledger.search.claim(JOBS_PER_ROUND, CLAIM_S)
+        for number, pending in enumerate(waiting):
             try:
                 self._index(pending)
             except (LedgerUnavailable, StoreUnavailable):
+                self._give_back(waiting[number:])
                 raise
             except Exception:  # results that nobody can read must not keep the others from being found
                 log.exception("job not indexed", action="index", job_id=pending.job_id)
                 self._ledger.search.defer(pending, UNREADABLE_AGAIN_S)
         return len(waiting)
+
+    def _give_back(self, claimed: Sequence[PendingJob]) -> None:
+        with contextlib.suppress(LedgerUnavailable):  # their claim runs out
+            for pending in claimed:
+                self._ledger.search.defer(pending, 0.0)
 
     def _index(self, pending: PendingJob) -> None:
         keys = JobKeys(tenant=pending.tenant, job_id=pending.job_id)

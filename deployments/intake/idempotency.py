@@ -1,24 +1,18 @@
 """Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): the header, and the mark of a request in flight."""
 
-import asyncio
 import contextlib
-import uuid
 from collections.abc import AsyncIterator, Mapping
 
-import anyio.to_thread
-import structlog
-
-from pipelines.errors import InvalidRequest, LedgerUnavailable, RequestInFlight
+from pipelines.errors import InvalidRequest
 from pipelines.ledger.request_locks import KeyHolds
 from pipelines.ledger.rules import MAX_IDEMPOTENCY_KEY
+from pipelines.marks import marked
 
 HOLD_S = 15.0
 """How long a key is refused after its first request failed with its replica, or could not record its end in the ledger.
 
 Short, since many clients take any 4xx for the last word; it is renewed three times in that time.
 """
-
-log = structlog.get_logger(__name__)
 
 
 def idempotency_key(headers: Mapping[str, str]) -> str | None:
@@ -38,35 +32,11 @@ def idempotency_key(headers: Mapping[str, str]) -> str | None:
 async def held(holds: KeyHolds, tenant: str, key: str | None, hold_s: float = HOLD_S) -> AsyncIterator[None]:
     """Refuse others under the same key while a request is answered; None as key: nothing to refuse.
 
-    The mark is renewed as long as this process lives, since uploads take long. Raises `RequestInFlight`.
+    The mark is renewed as long as this process lives, since uploads take long; where the process stood still for too
+    long, the ledger still makes one job of both requests. Raises `RequestInFlight`.
     """
     if key is None:
         yield
         return
-    holder = uuid.uuid4().hex
-    await anyio.to_thread.run_sync(holds.hold, tenant, key, holder, hold_s)
-    renewal = asyncio.create_task(_renew(holds, tenant, key, holder, hold_s))
-    try:
+    async with marked(holds, tenant, key, hold_s):
         yield
-    finally:
-        renewal.cancel()
-        await asyncio.shield(_release(renewal, holds, tenant, key, holder))
-
-
-async def _renew(holds: KeyHolds, tenant: str, key: str, holder: str, hold_s: float) -> None:
-    while True:
-        await asyncio.sleep(hold_s / 3)
-        try:
-            await anyio.to_thread.run_sync(holds.hold, tenant, key, holder, hold_s)
-        except RequestInFlight:  # this process stood still for too long; the ledger still makes one job of both
-            return
-        except LedgerUnavailable:
-            continue
-
-
-async def _release(renewal: asyncio.Task[None], holds: KeyHolds, tenant: str, key: str, holder: str) -> None:
-    await asyncio.wait({renewal})  # its last write must not come after this one
-    try:
-        await anyio.to_thread.run_sync(holds.release, tenant, key, holder)
-    except LedgerUnavailable as error:  # the mark runs out
-        log.warning("mark of a request left behind", action="hold_orphaned", detail=str(error))

@@ -213,6 +213,11 @@ class MinutesWriter:
 
     async def _follow(self, entry: Parked, coordinator: FollowUpPort, *, at_once: bool) -> bool:
         """Write what was deferred of one job; return False when some of it stays deferred."""
+        # What was listed may be of a while ago: another replica may have deferred another request of the job since.
+        now = await asyncio.to_thread(self._deferred.read, entry.request)
+        if now is None:
+            return True
+        entry = now
         left: Attempt | None = None
         try:
             attempt = await self._write_parked(entry.request, at_once=at_once)
@@ -236,7 +241,7 @@ class MinutesWriter:
         if left is not None and left.left is not None:
             await asyncio.to_thread(self._deferred.park, left.left, left.why, left.not_before_s)
             return False
-        await asyncio.to_thread(self._deferred.release, entry.request)
+        await asyncio.to_thread(self._deferred.release, entry)
         return True
 
     async def _write_parked(self, request: MinutesRequest, *, at_once: bool) -> Attempt | None:

@@ -14,9 +14,9 @@ from pipelines.ledger.migrations import revision
 from pipelines.ledger.schema import SCHEMA_REVISION, leases, metadata
 from pipelines.storage.atomic_write import durable_file
 
-LEFT_OUT = frozenset({"key_holds", "sessions", "search_pending", "search_jobs", "search_passages"})
-"""Tables that are not copied: marks of requests in flight, sessions of people, who sign in again where a copy is
-restored, and the search index, which is built anew."""
+LEFT_OUT = frozenset({"key_holds", "sessions", "minutes_places", "search_pending", "search_jobs", "search_passages"})
+"""Tables that are not copied: marks of requests in flight, places of calls in flight, sessions of people, who sign in
+again where a copy is restored, and the search index, which is built anew."""
 
 OWN_NUMBERS = {"job_costs": "id"}
 """Columns that the database numbers, which nothing refers to: written again they would not advance its counter."""

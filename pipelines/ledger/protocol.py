@@ -20,6 +20,8 @@ from pipelines.keeping.receipts import Receipt, ReceiptBook
 from pipelines.ledger.job_filter import ALL_JOBS, JobFilter
 from pipelines.ledger.outbox import Message, Outbox
 from pipelines.ledger.request_locks import KeyHolds
+from pipelines.minutes.provider.place_table import PlaceBook
+from pipelines.minutes.provider.spending_book import SpendingBook
 from pipelines.models.routing import ModelRoute
 from pipelines.review.protocol import ReviewQueue
 from pipelines.scheduling.shards import WHOLE, Shard
@@ -140,6 +142,14 @@ class Ledger(Protocol):
     @property
     def holds(self) -> KeyHolds:
         """The marks of requests in flight."""
+
+    @property
+    def spending(self) -> SpendingBook:
+        """What calls of the language model use, by tenant and day."""
+
+    @property
+    def places(self) -> PlaceBook:
+        """The places of the limit on calls of the language model at once."""
 
     @property
     def corrections(self) -> CorrectionRepository:

@@ -1,21 +1,19 @@
-"""Idempotency keys whose first request is still being answered: a mark in the ledger that runs out by itself."""
+"""Idempotency keys whose first request is still being answered: a mark in the ledger that runs out by itself.
+
+Other work that several processes must not do at once is marked here, too: see `pipelines.marks`.
+"""
 
 from typing import Protocol
 
 from pipelines.errors import RequestInFlight
+from pipelines.marks import Marks
 
 
-class KeyHolds(Protocol):
+class KeyHolds(Marks, Protocol):
     """Marks of requests in flight, one per tenant and key, whichever replica answers. Methods block.
 
     All raise `LedgerUnavailable`. A mark outlives a killed holder by its ``ttl_s`` at most.
     """
-
-    def hold(self, tenant: str, key: str, holder: str, ttl_s: float) -> None:
-        """Mark a key from now on, or longer if ``holder`` has it; raises `RequestInFlight` while another has."""
-
-    def release(self, tenant: str, key: str, holder: str) -> None:
-        """Remove a mark; nothing happens where it is another's, or gone."""
 
     def sweep(self) -> int:
         """Forget marks that ran out, which killed holders left; return how many."""

@@ -29,13 +29,14 @@ from pipelines.jobs.job import JobState
 from pipelines.ledger.outbox import DeliveryState
 from pipelines.scheduling.shards import Shard
 
-SCHEMA_REVISION = "0018"
+SCHEMA_REVISION = "0019"
 
 COORDINATOR = "coordinator"  # the row of ``leases`` of the only shard, see `pipelines.ledger.sql_leases`
 MODEL_ROUTES = "model_routes"  # the row of ``switches`` that holds `pipelines.models.routing.ModelRoute`s, if any
 DRAIN = "drain"  # the row of ``switches`` that holds a `DrainMode`
 IDENTITY = "identity"
 HEALTH = "health"  # the row of ``leases`` that `check` writes
+CALLS = "calls"  # the row of ``minutes_places``
 NO_DEADLINE_S = 1e18  # later than every date
 
 metadata = MetaData()
@@ -294,6 +295,29 @@ job_costs = Table(  # of jobs that were deleted; the body is a `JobCost`
 )
 
 switches = Table("switches", metadata, Column("name", Text, primary_key=True), Column("value", Text, nullable=False))
+
+minutes_spending = Table(  # ``used`` is a `Usage`: `pipelines.minutes.provider.spending_book`
+    "minutes_spending",
+    metadata,
+    Column("tenant", Ascii, primary_key=True),
+    Column("day", Ascii, primary_key=True),  # ISO 8601
+    Column("used", Text, nullable=False),
+)
+
+minutes_reservations = Table(  # of calls whose outcome is not known: they are under way, or their process was killed
+    "minutes_reservations",
+    metadata,
+    Column("call_id", Ascii, primary_key=True),
+    Column("tenant", Ascii, nullable=False),
+    Column("day", Ascii, nullable=False),
+    Column("tokens", BigInteger, nullable=False),
+    Column("cost_usd", Double, nullable=False),
+)
+Index("ix_minutes_reservations_day", minutes_reservations.c.tenant, minutes_reservations.c.day)
+
+minutes_places = Table(  # the body is a `pipelines.minutes.provider.place_table.PlaceTable`, None at first
+    "minutes_places", metadata, Column("name", Text, primary_key=True), Column("body", Text)
+)
 
 search_pending = Table(  # jobs to index: `pipelines.search.protocol.SearchIndex`
     "search_pending",

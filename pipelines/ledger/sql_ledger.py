@@ -62,7 +62,9 @@ from pipelines.ledger.sql_corrections import SqlCorrections
 from pipelines.ledger.sql_job_reads import SqlJobReads
 from pipelines.ledger.sql_leases import fenced, require_fence, set_expiry, take_lease
 from pipelines.ledger.sql_outbox import SqlOutbox, forget_targets, insert_messages, targets_of
+from pipelines.ledger.sql_places import SqlPlaces
 from pipelines.ledger.sql_request_locks import SqlKeyHolds
+from pipelines.ledger.sql_spending import SqlSpending
 from pipelines.models.routing import ModelRoute, from_text, to_text
 from pipelines.scheduling.shards import WHOLE, Shard
 
@@ -80,6 +82,8 @@ class SqlLedger(SqlJobReads):
         self._clock = clock
         self.outbox = SqlOutbox(self._database, clock)
         self.holds = SqlKeyHolds(self._database, clock)
+        self.spending = SqlSpending(self._database)
+        self.places = SqlPlaces(self._database, clock)
         self.corrections = SqlCorrections(self._database, clock)
         self.audit = SqlAudit(self._database, clock)
         self.legal_holds = SqlHolds(self._database, clock)

@@ -92,6 +92,9 @@ class SearchIndex(Protocol):
     def pending(self, limit: int) -> Sequence[PendingJob]:
         """Return jobs whose time to be indexed has come, those first that wait longest."""
 
+    def claim(self, limit: int, seconds: float) -> Sequence[PendingJob]:
+        """Return what `pending` does, to one caller only: others are told of these jobs after some seconds."""
+
     def write(
         self,
         pending: PendingJob,

@@ -20,7 +20,7 @@ import structlog
 from pipelines.core import Segment, Transcript, Usage
 from pipelines.errors import MinutesError
 from pipelines.minutes.glossary import speller
-from pipelines.minutes.llm.cache import PaidCache
+from pipelines.minutes.llm.cache import Known, PaidCache
 from pipelines.minutes.llm.prompts import tenant_name
 from pipelines.minutes.provider.calls import Provider
 from pipelines.minutes.provider.chat import ChatRequest
@@ -208,17 +208,18 @@ class LlmTranslator:
 
     async def _kept(self, passage: Passage, work: _Work, faults: Mapping[int, str], digest: str) -> PaidAnswer:
         """Return what the cache has; else ask, and keep the answer."""
-        options = work.options
-        if self._cache is not None:
-            known = await self._cache.get(options.tenant, digest)
-            if known is not None:
-                # A job that had paid before its process died has still paid; others get it for nothing.
-                usage = known.paid.usage if known.job_id == options.job_id else Usage()
-                return replace(known.paid, usage=usage)
-        paid = await self._ask(passage, work, faults)
-        if self._cache is not None and options.job_id:
-            await self._cache.put(options.tenant, options.job_id, digest, paid)
-        return paid
+        options, cache = work.options, self._cache
+        if cache is None or not options.job_id:
+            known = await cache.get(options.tenant, digest) if cache is not None else None
+            return _as_known(known, options) if known is not None else await self._ask(passage, work, faults)
+        if (known := await cache.get(options.tenant, digest)) is not None:
+            return _as_known(known, options)
+        async with cache.paying(options.tenant, digest):
+            if (known := await cache.get(options.tenant, digest)) is not None:
+                return _as_known(known, options)
+            paid = await self._ask(passage, work, faults)
+            await cache.put(options.tenant, options.job_id, digest, paid)
+            return paid
 
     async def _ask(self, passage: Passage, work: _Work, faults: Mapping[int, str]) -> PaidAnswer:
         options = work.options
@@ -247,6 +248,11 @@ class LlmTranslator:
             PROMPT_VERSION,
         ]
         return hashlib.sha256(json.dumps(["translation", content]).encode()).hexdigest()
+
+
+def _as_known(known: Known[PaidAnswer], options: TranslationOptions) -> PaidAnswer:
+    """Return what the cache has as a job gets it: one that had paid before its process died has still paid."""
+    return replace(known.paid, usage=known.paid.usage if known.job_id == options.job_id else Usage())
 
 
 def _parts(passage: Passage) -> tuple[tuple[Segment, ...], ...]:

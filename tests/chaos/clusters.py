@@ -38,16 +38,24 @@ class Cluster:
     """A home that outlives its cluster, and the sessions of the processes that run now.
 
     ``nodes`` 0: ``meetmemo up`` starts Ray itself. Else a head without CPUs and this many nodes with ``cpus`` each,
-    on this machine, that ``meetmemo up --address`` joins. ``more`` goes into its environment. `remove` deletes it.
+    on this machine, that ``meetmemo up --address`` joins. ``shards`` Coordinators divide the jobs. ``more`` goes into
+    its environment. `remove` deletes it.
     """
 
     def __init__(
-        self, *, nodes: int = 0, cpus: int = 2, ledger_url: str = "", more: Mapping[str, str] = MappingProxyType({})
+        self,
+        *,
+        nodes: int = 0,
+        cpus: int = 2,
+        ledger_url: str = "",
+        shards: int = 1,
+        more: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         # Short: the paths of Ray's sockets lie below and may have 107 bytes.
         self.home = Path(tempfile.mkdtemp(prefix="chaos-"))
         self.ledger_url = ledger_url or f"sqlite:///{self.home / 'ledger.sqlite3'}"
         self.store_url = f"file://{self.home / 'store'}"
+        self.shards = shards
         self.receiver = Receiver()
         self._http_port = free_port()
         self._n_nodes = nodes
@@ -70,7 +78,8 @@ class Cluster:
         """Where the jobs run, in words."""
         database = "SQLite" if self.ledger_url.startswith("sqlite") else "PostgreSQL"
         machine = f"a head and {self._n_nodes} nodes" if self.has_nodes else "one machine"
-        return f"{machine}, {database}"
+        coordinators = f", {self.shards} shards" if self.shards > 1 else ""
+        return f"{machine}, {database}{coordinators}"
 
     def remove(self) -> None:
         """Delete all files, and receive no more webhooks."""
@@ -171,6 +180,7 @@ class Cluster:
             "MEETMEMO_HTTP__PORT": str(self._http_port),
             "MEETMEMO_REUSE": "false",  # the same samples are submitted again and again, to be transcribed
             "MEETMEMO_LEDGER_URL": self.ledger_url,
+            "MEETMEMO_COORDINATOR__SHARDS": str(self.shards),
             "MEETMEMO_COORDINATOR__LEASE_S": str(LEASE_S),
             "MEETMEMO_COORDINATOR__HEALTH_TIMEOUT_S": str(HEALTH_TIMEOUT_S),
             "MEETMEMO_WEBHOOKS__URL": self.receiver.url,

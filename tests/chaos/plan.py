@@ -7,13 +7,17 @@ from enum import StrEnum
 
 
 class Victim(StrEnum):
-    """What can be killed. `LEDGER` is the database server, restarted without a shutdown; `HANG` is stopped only."""
+    """What can be killed. `LEDGER` is the database server, restarted without a shutdown; `HANG` is stopped only.
+
+    `LEASE` is a Coordinator that loses its lease while it works, and must be replaced.
+    """
 
     TRANSCRIBER = "Transcriber"
     SEGMENTER = "Segmenter"
     DIARIZER = "Diarizer"
     MINUTES_WRITER = "MinutesWriter"
     COORDINATOR = "Coordinator"
+    LEASE = "lease"
     INGESTION = "Ingestion"
     CONTROLLER = "ServeController"
     NODE = "node"
@@ -29,6 +33,7 @@ TITLES = {
     Victim.DIARIZER: "ray::ServeReplica:meetmemo:Diarizer",
     Victim.MINUTES_WRITER: "ray::ServeReplica:meetmemo:MinutesWriter",
     Victim.COORDINATOR: "ray::ServeReplica:meetmemo:Coordinator",
+    Victim.LEASE: "ray::ServeReplica:meetmemo:Coordinator",
     Victim.INGESTION: "ray::ServeReplica:meetmemo:Ingestion",
     Victim.CONTROLLER: "ray::ServeController",
 }

@@ -11,6 +11,7 @@ import structlog
 from pipelines.errors import LedgerUnavailable
 from pipelines.ledger.open import open_ledger
 from pipelines.ledger.protocol import Ledger
+from pipelines.scheduling.shards import Shard
 from pipelines.storage.open import open_store
 from tests.chaos import audit
 from tests.chaos.clusters import Cluster
@@ -18,6 +19,7 @@ from tests.chaos.plan import TITLES, Kill, Plan, Submission, Victim
 from tests.chaos.report import Killed, Report
 from tests.chaos.traffic import Accepted, Traffic
 from tests.servers.postgres import PostgresServer, find_binaries
+from tests.support.lease_thief import steal_lease
 
 STALL_S = 300.0
 POLL_S = 0.2
@@ -145,6 +147,10 @@ class ChaosRun:
         elif kill.victim is Victim.LEDGER:
             assert self._restart_ledger is not None, "this plan needs a ledger that can be restarted"
             detail = self._restart_ledger()
+        elif kill.victim is Victim.LEASE:
+            pids = frozenset(process.pid for process in self._cluster.find(kill.victim))
+            shard = Shard(self._cluster.shards - 1, self._cluster.shards)
+            detail = f"of shard {shard.index}: fence {steal_lease(self._cluster.ledger_url, shard)}"
         else:
             pids = frozenset(process.pid for process in self._cluster.find(kill.victim))
             detail = self._cluster.kill_one(kill.victim)

@@ -10,6 +10,7 @@ from tests.contracts.ledger_jobs import JobsContract
 from tests.contracts.ledger_joined import JoinedRequestsContract
 from tests.contracts.ledger_outbox import OutboxContract
 from tests.contracts.ledger_shards import ShardsContract
+from tests.contracts.minutes_calls import MinutesCallsContract
 from tests.contracts.review import ReviewContract
 from tests.contracts.search import SearchContract
 
@@ -30,5 +31,6 @@ class LedgerContract(
     AuditContract,
     LegalHoldsContract,
     ReceiptsContract,
+    MinutesCallsContract,
 ):
     """The whole contract; subclasses give the fixtures that `LedgerBase` names."""

@@ -245,6 +245,22 @@ class SearchContract(LedgerBase):
         clock.advance(61.0)
         assert {each.job_id for each in ledger.search.pending(10)} == {"j1", "j2"}
 
+    def test_claimed_by_one(self, ledger: Ledger, another: Ledger, lease: Lease, clock: ManualClock) -> None:
+        """Two indexers get different jobs; those of one that was killed come to the other, a change comes at once."""
+        for job_id in ("j1", "j2", "j3"):
+            self.end(ledger, lease, job_id)
+        first = {each.job_id for each in ledger.search.claim(2, 30.0)}
+        (second,) = another.search.claim(10, 30.0)
+        assert first | {second.job_id} == {"j1", "j2", "j3"}
+        assert not ledger.search.claim(10, 30.0)
+        assert another.search.write(second, (speech("mine"),), 0)
+        another.search.settle(second)
+        clock.advance(31.0)
+        assert {each.job_id for each in another.search.claim(10, 30.0)} == first
+        fix = Correction(version=1, author="", note="", n_segments=1, name="000001-x")
+        ledger.corrections.add("acme", second.job_id, fix)
+        assert [each.job_id for each in ledger.search.claim(10, 30.0)] == [second.job_id]
+
     def test_passages_go_with_their_job(self, ledger: Ledger, another: Ledger, lease: Lease) -> None:
         """A job that is deleted is found no more, nor can anybody write who read before."""
         self.put(ledger, lease, "j1", speech("gone"))

@@ -52,6 +52,7 @@ from tests.fakes.keeping import MemoryAudit, MemoryHolds, MemoryReceipts
 from tests.fakes.outbox import MemoryOutbox
 from tests.fakes.request_locks import MemoryKeyHolds
 from tests.fakes.search import MemorySearch
+from tests.fakes.spending import MemoryPlaces, MemorySpending
 
 
 class ManualClock:
@@ -90,6 +91,8 @@ class MemoryLedger:
         self._model_routes: tuple[ModelRoute, ...] = ()
         self.outbox = MemoryOutbox(check=self.check, get_job=self.get, clock=clock)
         self.holds = MemoryKeyHolds(check=self.check, clock=clock)
+        self.spending = MemorySpending(check=self.check)
+        self.places = MemoryPlaces(check=self.check, clock=clock)
         self.audit = MemoryAudit(using=self._using, clock=clock)
         self.receipts = MemoryReceipts(using=self._using, check_job=self._check_unheld, audit=self.audit)
         self.legal_holds = MemoryHolds(

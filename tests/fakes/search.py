@@ -54,6 +54,13 @@ class MemorySearch:
                 if at_s <= now_s
             ][:limit]
 
+    def claim(self, limit: int, seconds: float) -> Sequence[PendingJob]:
+        with self._using():
+            claimed = self.pending(limit)
+            for each in claimed:
+                self._pending[each.job_id] = (self._clock() + seconds, each.stamp)
+            return claimed
+
     def write(
         self,
         pending: PendingJob,

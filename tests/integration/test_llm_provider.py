@@ -12,11 +12,11 @@ from pipelines.backoff import Backoff
 from pipelines.core import Usage
 from pipelines.errors import MinutesError, MinutesParked
 from pipelines.minutes.protocol import MinutesOptions
-from pipelines.minutes.provider.budget import DailyLimits
 from pipelines.minutes.provider.chat import ChatMessage, ChatRequest
 from pipelines.minutes.provider.endpoints import Endpoint, JsonMode
 from pipelines.minutes.provider.faults import CallFailed, Fault, RetryPolicy
 from pipelines.minutes.provider.http_client import ClientLimits, HttpChatClient
+from pipelines.minutes.provider.spending_book import DailyLimits
 from tests.fakes.deepseek_server import FaultKind, ServerOptions
 from tests.fakes.store import MemoryStore
 from tests.support.llm_lab import ALONE, Lab, LabOptions, lab, meeting, said
@@ -287,7 +287,7 @@ async def attempt(built: Lab, number: int) -> MinutesParked | None:
 async def test_a_budget_parks_until_midnight() -> None:
     """When the day's tokens are used up, minutes are parked until midnight, also after a restart."""
     store = MemoryStore()
-    options = LabOptions(store=store, packs=ALONE, daily=DailyLimits(tokens=9000))
+    options = LabOptions(store=store, packs=ALONE, daily=DailyLimits(tokens=21_000))
     midnight_s = datetime(2026, 11, 25, tzinfo=UTC).timestamp()
     async with lab(options=options) as built:
         await built.writer.write(meeting(1), OPTIONS)

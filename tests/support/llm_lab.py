@@ -16,7 +16,7 @@ from pipelines.minutes.llm.drafting import MinutesDrafter
 from pipelines.minutes.llm.packing import PackLimits
 from pipelines.minutes.llm.writer import LlmWriter
 from pipelines.minutes.provider.adaptive_limit import AdaptiveLimit
-from pipelines.minutes.provider.budget import Budget, DailyLimits
+from pipelines.minutes.provider.budget import Budget
 from pipelines.minutes.provider.calls import Provider
 from pipelines.minutes.provider.circuit_breaker import Breaker, BreakerOptions
 from pipelines.minutes.provider.endpoints import Endpoint, JsonMode
@@ -24,10 +24,12 @@ from pipelines.minutes.provider.faults import RetryPolicy
 from pipelines.minutes.provider.http_client import ClientLimits, HttpChatClient
 from pipelines.minutes.provider.json_support import JsonCapability
 from pipelines.minutes.provider.pricing import price_of
+from pipelines.minutes.provider.spending_book import DailyLimits, SpendingBook
 from pipelines.storage.protocol import BlobStore
 from pipelines.translation.packing import PassageLimits
 from pipelines.translation.translator import LlmTranslator, PaidAnswer
 from tests.fakes.deepseek_server import DeepSeekServer, ServerOptions
+from tests.fakes.spending import MemorySpending
 from tests.support.asgi_server import serve_asgi
 
 ALONE = PackLimits(max_items=1)
@@ -100,6 +102,7 @@ class LabOptions:
     breaker: BreakerOptions = field(default_factory=lambda: BreakerOptions(probes=Backoff(first_s=0.05, longest_s=0.2)))
     limits: ClientLimits = field(default_factory=lambda: ClientLimits(first_payload_s=20, idle_s=20, total_s=60))
     daily: DailyLimits = field(default_factory=DailyLimits)
+    spending: SpendingBook = field(default_factory=MemorySpending)
     store: BlobStore | None = None
     passages: PassageLimits = field(default_factory=PassageLimits)
     window_s: float = 0.02
@@ -133,7 +136,7 @@ async def connected(
     loop = asyncio.get_running_loop()
     chosen = replace(Endpoint(base_url=url, json_mode=JsonMode.OBJECT), **endpoint)  # type: ignore[arg-type]
     async with HttpChatClient(chosen, key=options.key, limits=options.limits, transport=transport) as client:
-        budget = Budget(options.daily, options.clock, options.store)
+        budget = Budget(options.daily, options.clock, options.spending)
         capability = JsonCapability(chosen.json_mode)
         provider = Provider(
             client,

@@ -9,14 +9,16 @@ from pipelines.minutes.llm.drafting import MinutesDrafter
 from pipelines.minutes.llm.packing import PackLimits
 from pipelines.minutes.llm.writer import LlmWriter
 from pipelines.minutes.provider.adaptive_limit import AdaptiveLimit
-from pipelines.minutes.provider.budget import Budget, DailyLimits
+from pipelines.minutes.provider.budget import Budget
 from pipelines.minutes.provider.calls import Provider
 from pipelines.minutes.provider.chat import ChatMessage, ChatRequest, Completion
 from pipelines.minutes.provider.circuit_breaker import Breaker, BreakerOptions
 from pipelines.minutes.provider.endpoints import Endpoint, JsonMode
 from pipelines.minutes.provider.json_support import JsonCapability
 from pipelines.minutes.provider.pricing import price_of
+from pipelines.minutes.provider.spending_book import DailyLimits
 from pipelines.minutes.provider.token_count import estimate_tokens
+from tests.fakes.spending import MemorySpending
 from tests.support.llm_lab import OFF_PEAK
 
 Reply = Callable[[Sequence[ChatMessage], int], str]
@@ -76,7 +78,7 @@ def scripted_writer(
         capability=JsonCapability(endpoint.json_mode),
         limit=AdaptiveLimit(8),
         breaker=Breaker(BreakerOptions(), asyncio.get_running_loop().time),
-        budget=Budget(DailyLimits(), clock, None),
+        budget=Budget(DailyLimits(), clock, MemorySpending()),
         price=price_of(endpoint.model),
         clock=clock,
     )

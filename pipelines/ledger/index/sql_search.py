@@ -45,6 +45,25 @@ class SqlSearch:
                 for tenant, job_id, stamp in connection.execute(query)
             ]
 
+    def claim(self, limit: int, seconds: float) -> Sequence[PendingJob]:
+        """Return jobs to index to one caller; see `pipelines.search.protocol.SearchIndex.claim`."""
+        due = search_pending.c.due_at_s <= self._clock()
+        query = select(search_pending.c.job_id, search_pending.c.stamp).where(due)
+        query = query.order_by(search_pending.c.due_at_s, search_pending.c.job_id).limit(limit)
+        if not self.pending(1):
+            return ()  # indexers look every second: mostly there is nothing to write
+        with self._database.writing() as connection:
+            stamps = {row.job_id: row.stamp for row in connection.execute(query.with_for_update(skip_locked=True))}
+            mine = search_pending.c.job_id.in_(stamps)
+            connection.execute(update(search_pending).where(mine).values(due_at_s=self._clock() + seconds))
+            of_mine = select(jobs.c.id, jobs.c.tenant).where(jobs.c.id.in_(stamps))
+            tenants = {row.id: row.tenant for row in connection.execute(of_mine)}
+        return [
+            PendingJob(tenant=tenants[job_id], job_id=job_id, stamp=stamp)
+            for job_id, stamp in stamps.items()
+            if job_id in tenants
+        ]
+
     def write(
         self,
         pending: PendingJob,

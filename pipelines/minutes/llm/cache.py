@@ -4,8 +4,10 @@ It lies with its job and is deleted with it; what is kept beside, by digest, nam
 """
 
 import asyncio
+import contextlib
 import hashlib
 import json
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -14,6 +16,7 @@ from pydantic import ValidationError
 from pipelines.codec import decode, encode
 from pipelines.core import Transcript
 from pipelines.errors import BlobMissing
+from pipelines.minutes.llm.paying_once import PayingOnce
 from pipelines.minutes.protocol import PaidMinutes
 from pipelines.storage.layout import JobKeys, TenantKeys
 from pipelines.storage.protocol import BlobStore
@@ -47,9 +50,18 @@ def content_digest(transcript: Transcript, **wanted: object) -> str:
 class PaidCache(Generic[Paid]):
     """Keeps dataclasses of one kind by digest, per tenant."""
 
-    def __init__(self, store: BlobStore, kind: type[Paid]) -> None:
+    def __init__(self, store: BlobStore, kind: type[Paid], paying: PayingOnce | None = None) -> None:
+        """Take who else may pay; ``paying`` None: nobody, since no other process writes."""
         self._store = store
         self._kind = kind
+        self._paying = paying
+
+    def paying(self, tenant: str, digest: str) -> AbstractAsyncContextManager[None]:
+        """Wait until nobody else pays for the same; then look again, for that one may have kept it.
+
+        Raises `MinutesParked` where nobody knows.
+        """
+        return contextlib.nullcontext() if self._paying is None else self._paying.turn(tenant, digest)
 
     async def get(self, tenant: str, digest: str) -> Known[Paid] | None:
         """Return what was written before from the same content; None without any, or if its job was deleted."""
@@ -75,8 +87,8 @@ class PaidCache(Generic[Paid]):
 class MinutesCache(PaidCache[PaidMinutes]):
     """Keeps minutes, and those of pieces of a transcript."""
 
-    def __init__(self, store: BlobStore) -> None:
-        super().__init__(store, PaidMinutes)
+    def __init__(self, store: BlobStore, paying: PayingOnce | None = None) -> None:
+        super().__init__(store, PaidMinutes, paying)
 
 
 def holder_of(store: BlobStore, key: str) -> str:

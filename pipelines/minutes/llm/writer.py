@@ -23,7 +23,7 @@ from pipelines.errors import MinutesParked
 from pipelines.minutes.by_voice import by_voice
 from pipelines.minutes.finishing import finish, unwritten
 from pipelines.minutes.language.wording import is_chinese
-from pipelines.minutes.llm.cache import MinutesCache, content_digest
+from pipelines.minutes.llm.cache import Known, MinutesCache, content_digest
 from pipelines.minutes.llm.drafting import AnswerUnusable, Drafted, DraftRequest, MinutesDrafter, PromptCut
 from pipelines.minutes.llm.merging import merge
 from pipelines.minutes.llm.prompts import PROMPT_VERSION, Question, segment_line
@@ -117,17 +117,18 @@ class LlmWriter:
 
     async def _kept(self, digest: str, options: MinutesOptions, write: Callable[[], Awaitable[Drafted]]) -> PaidMinutes:
         """Return what the cache has; else what ``write`` gives, which then goes there."""
-        if self._cache is not None:
-            known = await self._cache.get(options.tenant, digest)
-            if known is not None:
-                # A job that had paid before its process died has still paid; others get it for nothing.
-                usage = known.paid.usage if known.job_id == options.job_id else Usage()
-                return PaidMinutes(minutes=known.paid.minutes, usage=usage, counted=True)
-        drafted = await write()
-        paid = PaidMinutes(minutes=drafted.minutes, usage=drafted.usage)
-        if self._cache is not None and options.job_id:
-            await self._cache.put(options.tenant, options.job_id, digest, paid)
-        return paid
+        cache = self._cache
+        if cache is None or not options.job_id:
+            known = await cache.get(options.tenant, digest) if cache is not None else None
+            return _as_known(known, options) if known is not None else _paid(await write())
+        if (known := await cache.get(options.tenant, digest)) is not None:
+            return _as_known(known, options)
+        async with cache.paying(options.tenant, digest):
+            if (known := await cache.get(options.tenant, digest)) is not None:
+                return _as_known(known, options)
+            paid = _paid(await write())
+            await cache.put(options.tenant, options.job_id, digest, paid)
+            return paid
 
     async def _write_whole(self, transcript: Transcript, question: Question, options: MinutesOptions) -> Drafted:
         """Write all pieces of a transcript; once a prompt was cut, in smaller ones, the first of them to see.
@@ -215,6 +216,16 @@ class LlmWriter:
             thinking=self._endpoint.thinking,
             prompt=PROMPT_VERSION,
         )
+
+
+def _paid(drafted: Drafted) -> PaidMinutes:
+    return PaidMinutes(minutes=drafted.minutes, usage=drafted.usage)
+
+
+def _as_known(known: Known[PaidMinutes], options: MinutesOptions) -> PaidMinutes:
+    """Return what the cache has as a job gets it: one that had paid before its process died has still paid."""
+    usage = known.paid.usage if known.job_id == options.job_id else Usage()
+    return PaidMinutes(minutes=known.paid.minutes, usage=usage, counted=True)
 
 
 def _finished(minutes: Minutes, transcript: Transcript, options: MinutesOptions) -> Minutes:

@@ -1,6 +1,7 @@
 """Calls to a language model that are made until they succeed, or until it is clear that they will not for now.
 
-The life of a call: budget → breaker → place under the limit → attempt → usage counted → judged → again, or done.
+The life of a call: place under the limit → breaker → budget set aside → attempt → usage counted → judged → again, or
+done.
 """
 
 import asyncio
@@ -14,13 +15,14 @@ import structlog
 
 from pipelines.core import Usage
 from pipelines.errors import MinutesParked
-from pipelines.minutes.provider.adaptive_limit import AdaptiveLimit
+from pipelines.minutes.provider.adaptive_limit import Limiter
 from pipelines.minutes.provider.budget import Budget, Reservation
 from pipelines.minutes.provider.chat import ChatClient, ChatRequest, Completion
 from pipelines.minutes.provider.circuit_breaker import Breaker
 from pipelines.minutes.provider.faults import CallFailed, Fail, Failures, Fault, Park, Retry, RetryPolicy
 from pipelines.minutes.provider.json_support import JsonCapability
 from pipelines.minutes.provider.pricing import Price
+from pipelines.minutes.provider.spending_book import Ceiling
 from pipelines.minutes.provider.token_count import estimate_tokens
 
 log = structlog.get_logger()
@@ -42,7 +44,7 @@ class Provider:
         client: ChatClient,
         *,
         capability: JsonCapability,
-        limit: AdaptiveLimit,
+        limit: Limiter,
         breaker: Breaker,
         budget: Budget,
         price: Price,
@@ -84,17 +86,14 @@ class Provider:
         Raises ``MinutesParked`` when the provider does not work at the moment or the tenant's budget is used up, and
         ``CallFailed`` when this request gets no answer that can be used.
         """
-        n_tokens = sum(estimate_tokens(message.content) for message in request.messages) + request.max_tokens // 4
-        async with await self._budget.reserve(tenant, n_tokens) as reservation:
-            return await self._ask(request, reservation, urgent)
-
-    async def _ask(self, request: ChatRequest, reservation: Reservation, urgent: bool) -> Answer:
+        n_prompt = sum(estimate_tokens(message.content) for message in request.messages)
+        most = Usage(n_calls=1, n_prompt=n_prompt, n_completion=request.max_tokens)
         total, failures = Usage(), Failures()
         while True:
             async with self._limit.slot(urgent=urgent or failures.n > 0) as round_:
-                outcome, probing = await self._attempt(request, round_)
+                outcome, used, probing = await self._attempt(request, tenant, most, round_)
             if isinstance(outcome, Completion):
-                total += await self._account(outcome, reservation)
+                total += used
                 if outcome.fault is None:
                     self._calls["ok"] += 1
                     return Answer(completion=outcome, usage=total)
@@ -109,24 +108,31 @@ class Provider:
                 case Fail():
                     raise outcome
 
-    async def _attempt(self, request: ChatRequest, round_: int) -> tuple[Completion | CallFailed, bool]:
-        """Make one call, and record its outcome in limit and breaker; True when it was the breaker's probe."""
+    async def _attempt(
+        self, request: ChatRequest, tenant: str, most: Usage, round_: int
+    ) -> tuple[Completion | CallFailed, Usage, bool]:
+        """Make one call, and record its outcome in budget, limit and breaker; True when it was the breaker's probe.
+
+        ``most`` is what the call can use.
+        """
         probing = self._enter()
+        ceiling = Ceiling(tokens=most.n_tokens, cost_usd=self._price.dearest_usd(most, self._clock()))
         try:
-            completion = await self._capability.complete(self._client, request)
+            async with await self._budget.reserve(tenant, ceiling) as reservation:
+                completion = await self._capability.complete(self._client, request)
+                self._breaker.succeeded()
+                self._limit.grow()
+                return completion, await self._account(completion, reservation), probing
         except CallFailed as error:
             if error.fault is Fault.OVERLOADED:
                 self._limit.refused(round_)
             if error.fault.of_the_answer:
                 self._breaker.succeeded()
-            return error, probing
+            return error, Usage(), probing
         except BaseException:
             if probing:
                 self._breaker.undecided()
             raise
-        self._breaker.succeeded()
-        self._limit.grow()
-        return completion, probing
 
     def _note(self, error: CallFailed) -> None:
         self._calls[error.fault.value] += 1

@@ -33,6 +33,10 @@ class Price:
         )
         return tokens / PER_TOKENS * (PEAK_FACTOR if is_peak(at) else 1.0)
 
+    def dearest_usd(self, usage: Usage, at: datetime) -> float:
+        """Return what the tokens cost at most when the call is made at that time (aware) and may last an hour."""
+        return max(self.cost_usd(usage, at), self.cost_usd(usage, at + timedelta(hours=1)))
+
 
 FREE = Price(cache_hit=0.0, cache_miss=0.0, completion=0.0)
 _FLASH = Price(cache_hit=0.003, cache_miss=0.15, completion=0.60)

@@ -53,6 +53,7 @@ LATE = 'meetmemo_jobs_late_total{tenant_class="standard",model="base"}'
 FAULTS: dict[str, tuple[dict[str, str], set[str]]] = {
     "MeetMemoEndpointDown": ({'up{job="meetmemo",instance="m:8000"}': "0x{n}"}, set()),
     "MeetMemoCoordinatorDown": ({"meetmemo_coordinator_up": "0x{n}"}, set()),
+    "MeetMemoShardDown": ({'meetmemo_shard_up{shard="1"}': "0x{n}"}, set()),
     "MeetMemoTranscriberGone": ({'meetmemo_transcriber_replicas{model="base"}': "0x{n}"}, set()),
     "MeetMemoIdleWithBacklog": ({'meetmemo_device_busy_seconds_total{model="base"}': "0+1x{n}"}, set()),
     "MeetMemoOldestJobTooOld": (

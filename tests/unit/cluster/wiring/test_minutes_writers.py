@@ -13,6 +13,7 @@ from pipelines.minutes.extractive.writer import ExtractiveWriter
 from pipelines.minutes.llm.writer import LlmWriter
 from pipelines.minutes.provider.endpoints import JsonMode
 from pipelines.translation.translator import LlmTranslator
+from tests.fakes.ledger import MemoryLedger
 from tests.fakes.store import MemoryStore
 
 KEY = "sk-quite-secret"
@@ -25,7 +26,7 @@ def settings(tmp_path: Path, **env: str) -> Settings:
 async def test_without_a_key(tmp_path: Path) -> None:
     """Rules write all minutes, and there is no language model to ask for."""
     chosen = settings(tmp_path)
-    configured = build_writers(chosen, None, MemoryStore())
+    configured = build_writers(chosen, None, MemoryStore(), MemoryLedger())
     writers = configured.by_name
     assert configured.translator is None
     assert set(writers) == {"auto", "extractive"}
@@ -39,7 +40,7 @@ async def test_without_a_key(tmp_path: Path) -> None:
 async def test_with_a_key(tmp_path: Path, writer: str, kind: type) -> None:
     """The language model writes what jobs leave open, unless the operator prefers rules; a job may ask for either."""
     chosen = settings(tmp_path, DEEPSEEK_API_KEY=KEY, MEETMEMO_MINUTES__WRITER=writer)
-    configured = build_writers(chosen, KEY, MemoryStore())
+    configured = build_writers(chosen, KEY, MemoryStore(), MemoryLedger())
     writers = configured.by_name
     assert isinstance(configured.translator, LlmTranslator)
     assert isinstance(writers["auto"], kind)
@@ -50,7 +51,7 @@ async def test_with_a_key(tmp_path: Path, writer: str, kind: type) -> None:
 async def test_a_server_of_ones_own_needs_no_key(tmp_path: Path) -> None:
     """Another server is a language model without a key; its context is taken to be small, its JSON mode is probed."""
     chosen = settings(tmp_path, MEETMEMO_MINUTES__BASE_URL="http://gpu:8000/v1", MEETMEMO_MINUTES__MODEL="llama3")
-    assert isinstance(build_writers(chosen, None, MemoryStore()).by_name["auto"], LlmWriter)
+    assert isinstance(build_writers(chosen, None, MemoryStore(), MemoryLedger()).by_name["auto"], LlmWriter)
     endpoint = endpoint_of(chosen)
     assert (endpoint.deepseek, endpoint.json_mode, endpoint.context_tokens) == (False, None, 32_768)
     assert endpoint.max_output_tokens <= 32_768 // 4
@@ -60,7 +61,7 @@ async def test_a_machine_without_the_key(tmp_path: Path) -> None:
     """A replica on a machine that lacks the key writes by rules, and says so in the log."""
     chosen = settings(tmp_path, DEEPSEEK_API_KEY=KEY)
     with capture_logs() as logs:
-        writers = build_writers(chosen, None, MemoryStore()).by_name
+        writers = build_writers(chosen, None, MemoryStore(), MemoryLedger()).by_name
     assert isinstance(writers["auto"], ExtractiveWriter)
     assert [entry["action"] for entry in logs] == ["llm_key"]
 
@@ -111,4 +112,4 @@ async def test_no_room(tmp_path: Path) -> None:
     """A context that leaves no room for a transcript is refused when the writer is built."""
     chosen = settings(tmp_path, DEEPSEEK_API_KEY=KEY, MEETMEMO_MINUTES__CONTEXT_TOKENS="1500")
     with pytest.raises(ConfigurationError, match="no room"):
-        build_writers(chosen, KEY, MemoryStore())
+        build_writers(chosen, KEY, MemoryStore(), MemoryLedger())

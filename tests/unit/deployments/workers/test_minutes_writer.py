@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from deployments.artifacts.parked_minutes import FRESH_S, DeferredMinutes, RememberedParking
+from deployments.artifacts.parked_minutes import FRESH_S, DeferredMinutes, Parked, RememberedParking
 from deployments.ports import MinutesRequest, WrittenResults
 from deployments.workers.minutes_writer import PARKED_NOTE, MinutesWriter
 from pipelines.codec import encode
@@ -284,7 +284,7 @@ async def test_looking_again_reads_only_what_is_new(llm: ScriptedWriter) -> None
     assert await writer.follow_up(desk) == 0  # one is tried, and parked until later
     now[0] = 1500.0
     assert await writer.follow_up(desk) == 0
-    assert store.reads[3:] == ["acme/a1.json"]
+    assert store.reads[3:] == ["acme/a1.json"] * 2  # before it is tried, and when it is parked anew
     llm.error, now[0] = None, 2000.0
     assert await writer.follow_up(desk) == 2
     assert set(desk.followed) == {"acme/a2", "acme/a3"}
@@ -298,12 +298,36 @@ async def test_what_another_process_parks_is_seen(llm: ScriptedWriter) -> None:
     mine.park(REQUEST, "budget", 5000.0)
     other.park(second, "budget", 5000.0)
     assert mine.list() == other.list() != []
-    other.release(second)
+    other.release(Parked(request=second, why="price"))  # of an entry that another one has replaced
+    assert mine.list() == other.list() != []
+    other.release(Parked(request=second, why="budget", not_before_s=5000.0))
     other.park(REQUEST, "price", 0.0)
     now[0] += FRESH_S - 1
     assert [entry.why for entry in mine.list()] == ["budget"]
     now[0] += 1
     assert mine.list() == other.list()
+
+
+async def test_the_request_that_another_replica_parked_last_is_written(llm: ScriptedWriter) -> None:
+    """The one that was listed minutes ago is no longer wanted; one that comes while it is written stays parked."""
+    store, now = CountedStore(), [1000.0]
+    store.put(JobKeys(tenant="acme", job_id="a1").transcript, encode(meeting(1)))
+    writer = MinutesWriter(store=store, writers={"llm": llm}, clock=lambda: now[0])
+    other, desk = DeferredMinutes(store), Desk()
+    llm.error = MinutesParked("budget", not_before_s=2000.0)
+    await writer.write(REQUEST)
+    assert await writer.follow_up(desk) == 0
+    other.park(replace(REQUEST, minutes_title="anew"), "budget", 2000.0)
+    llm.error, now[0] = None, 2000.0
+
+    async def told(tenant: str, job_id: str, written: WrittenResults) -> None:
+        other.park(replace(REQUEST, minutes_title="once more"), "budget", 0.0)
+
+    desk.minutes_followed = told  # type: ignore[method-assign]
+    await writer.follow_up(desk)
+    assert llm.options[-1].title == "anew"
+    (left,) = other.list()
+    assert left.request.minutes_title == "once more"
 
 
 def test_what_is_parked_while_it_is_read_is_read_again() -> None:

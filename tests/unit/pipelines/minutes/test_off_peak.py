@@ -20,6 +20,7 @@ from pipelines.minutes.provider.off_peak import OffPeak
 from pipelines.minutes.provider.pricing import is_peak, next_off_peak
 from pipelines.storage.layout import JobKeys
 from tests.fakes.deepseek_server import DeepSeekServer
+from tests.fakes.ledger import MemoryLedger
 from tests.fakes.store import MemoryStore
 from tests.support.llm_lab import LabOptions, connected, meeting
 from tests.support.virtual_time import AsgiStream
@@ -94,6 +95,6 @@ def test_only_where_prices_change() -> None:
     """The setting takes effect with DeepSeek; a server of one's own has no peak hours."""
     waiting = {"minutes": {"off_peak_wait_h": 6}}
     settings = load_settings(env={"DEEPSEEK_API_KEY": "sk"}, flags=waiting)
-    assert isinstance(build_writers(settings, "sk", MemoryStore()).by_name["llm"], OffPeakWriter)
+    assert isinstance(build_writers(settings, "sk", MemoryStore(), MemoryLedger()).by_name["llm"], OffPeakWriter)
     own = load_settings(env={}, flags={"minutes": {"off_peak_wait_h": 6, "base_url": "http://gpu:8000/v1"}})
-    assert isinstance(build_writers(own, None, MemoryStore()).by_name["llm"], LlmWriter)
+    assert isinstance(build_writers(own, None, MemoryStore(), MemoryLedger()).by_name["llm"], LlmWriter)

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from pipelines.core import SpokenLanguage, Transcript, Usage, Word
 from pipelines.errors import MinutesError, MinutesParked
-from pipelines.minutes.provider.budget import DailyLimits
 from pipelines.minutes.provider.calls import Answer
 from pipelines.minutes.provider.chat import ChatRequest, Completion
 from pipelines.minutes.provider.endpoints import Endpoint
 from pipelines.minutes.provider.off_peak import OffPeak
+from pipelines.minutes.provider.spending_book import DailyLimits
 from pipelines.translation.packing import PassageLimits
 from pipelines.translation.protocol import TranslationOptions
 from pipelines.translation.translator import MAX_BARREN, LlmTranslator
@@ -192,10 +192,10 @@ async def test_terms_and_characters_of_chinese() -> None:
 async def test_no_call_is_paid_twice() -> None:
     """After a restart only what is missing is asked; the job's usage is whole, and each call is counted once."""
     store, original = MemoryStore(), meeting(5, n_lines=60)
-    server = DeepSeekServer(ServerOptions(faults={"missing_line": 0.3}, seed=2))
-    async with lab_of(DeepSeekServer(ServerOptions(faults={"missing_line": 0.3}, seed=2))) as lab:
+    server = DeepSeekServer(ServerOptions(faults={"missing_line": 0.3}, seed=6))
+    async with lab_of(DeepSeekServer(ServerOptions(faults={"missing_line": 0.3}, seed=6))) as lab:
         whole = await lab.translator.translate(original, RUSSIAN)
-    tokens = whole.usage.n_tokens // 2 + 4_000 + 1_500  # the first half, with what a call reserves
+    tokens = whole.usage.n_tokens // 2 + 16_000 + 1_500  # the first half, with what a call reserves
     async with lab_of(server, store=store, daily=DailyLimits(tokens=tokens), concurrency=1) as lab:
         with pytest.raises(MinutesParked, match="budget"):
             await lab.translator.translate(original, RUSSIAN)
