@@ -27,6 +27,7 @@ GRAPH_INCHES = 2.1
 LEGEND_LINE_INCHES = 0.2
 STAT_INCHES = 1.1
 MAX_LEGENDS = 8
+TIME_STEPS_S = (60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 14400.0, 43200.0, 86400.0)
 TITLE_POINTS, TEXT_POINTS = 11, 9
 
 
@@ -102,7 +103,7 @@ def shown(panel: Panel, lines: Sequence[Series]) -> list[Series]:
 
 
 def _graph(panel: Panel, lines: Sequence[Series], axis: Any, span_s: tuple[float, float]) -> None:
-    from matplotlib.dates import AutoDateLocator, DateFormatter
+    from matplotlib.dates import DateFormatter, date2num
     from matplotlib.ticker import FixedLocator, FuncFormatter
 
     axis.set_title(panel.title, fontsize=TITLE_POINTS, loc="left", fontweight="bold")
@@ -115,7 +116,7 @@ def _graph(panel: Panel, lines: Sequence[Series], axis: Any, span_s: tuple[float
         axis.spines[side].set_visible(False)
     axis.tick_params(labelsize=TEXT_POINTS)
     axis.grid(alpha=0.3)
-    axis.xaxis.set_major_locator(AutoDateLocator(minticks=3, maxticks=6))
+    axis.xaxis.set_major_locator(FixedLocator([date2num(datetime.fromtimestamp(at_s)) for at_s in marks(span_s)]))
     axis.xaxis.set_major_formatter(DateFormatter("%H:%M"))
     if not lines:
         axis.set_yticks([])
@@ -140,6 +141,14 @@ def _stat(panel: Panel, lines: Sequence[Series], axis: Any) -> None:
     text = ", ".join(dict.fromkeys(parts)) or NONE
     axis.text(0.06, 0.85, panel.title, fontsize=TITLE_POINTS, fontweight="bold", va="top")
     axis.text(0.06, 0.5, textwrap.fill(text, 28), fontsize=14 if len(text) < 20 else TITLE_POINTS, va="top")
+
+
+def marks(span_s: tuple[float, float]) -> list[float]:
+    """Return round times within a span of Unix seconds, six at most."""
+    start_s, end_s = span_s
+    step_s = next((step_s for step_s in TIME_STEPS_S if (end_s - start_s) / step_s <= 6), TIME_STEPS_S[-1])
+    first = math.ceil(start_s / step_s)
+    return [index * step_s for index in range(first, math.floor(end_s / step_s) + 1)]
 
 
 def _last(line: Series) -> float:

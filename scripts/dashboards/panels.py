@@ -94,7 +94,7 @@ SERVICE = Dashboard(
             (
                 _panel("Transcription speed", "Seconds of speech transcribed per second, of all devices together.",
                        "suffix:×",
-                       ("{{model}}, last 5 min", "model:meetmemo_transcribed:rate5m"),
+                       ("{{model}}, mean of 5 min", "model:meetmemo_transcribed:rate5m"),
                        ("all models, while there was work", "meetmemo_speed_ratio")),
                 _panel("Device time per time of speech", "What a device needs for a second of speech: 5 % is twenty "
                        "times real time.", "percentunit",
@@ -123,7 +123,7 @@ SERVICE = Dashboard(
                        "those that were given up.", "cps",
                        ("retried: {{cause}}", "sum by (cause) (rate(meetmemo_chunk_retries_total[5m]))"),
                        ("given up", "sum(rate(meetmemo_chunks_quarantined_total[5m]))")),
-                _panel("Time to cut a span of a recording (95th percentile)",
+                _panel("Time to cut a recording (95th percentile)",
                        "What 95 % of spans (five minutes) needed at most: decoding the file, and "
                        "finding speech in it.", "s",
                        ("decode the file", _quantile(0.95, "meetmemo_span_decode_seconds")),

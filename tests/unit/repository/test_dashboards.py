@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scripts.dashboards.drawing import Series, draw_row, shown
+from scripts.dashboards.drawing import Series, draw_row, marks, shown
 from scripts.dashboards.grafana import WIDTH, render
 from scripts.dashboards.legends import ENUMERATED, labels_of, named
 from scripts.dashboards.panels import DASHBOARDS, Dashboard
@@ -139,3 +139,9 @@ def test_rows_are_drawn(tmp_path: Path) -> None:
         path = tmp_path / f"{place}.png"
         draw_row(row, [[busy], *([] for _ in row[1:])], (0.0, 1.0), path)
         assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_times_are_marked_at_round_minutes() -> None:
+    """Six at most, whatever the span: a short one is not left with a single one."""
+    assert marks((60.0 * 1.5, 60.0 * 8.5)) == [120.0, 240.0, 360.0, 480.0]
+    assert marks((0.0, 3600.0)) == [600.0 * index for index in range(7)]
