@@ -37,6 +37,7 @@ from cluster.cli.minutes import minutes_app
 from cluster.cli.models import models_app
 from cluster.cli.quarantine import quarantine_app
 from cluster.cli.report import add_report
+from cluster.cli.sessions import sessions_app
 from cluster.cli.tune import add_tune
 from cluster.cli.voices import voices_app
 from cluster.cli.webhooks import webhooks_app
@@ -378,6 +379,7 @@ add_canary(models, console)
 add_tune(models, console)
 app.add_typer(quarantine_app(console), name="quarantine")
 app.add_typer(keys_app(console), name="keys")
+app.add_typer(sessions_app(console), name="sessions")
 app.add_typer(minutes_app(console), name="minutes")
 app.add_typer(webhooks_app(console), name="webhooks")
 app.add_typer(voices_app(console), name="voices")
