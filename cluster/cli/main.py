@@ -43,7 +43,7 @@ from cluster.cli.voices import voices_app
 from cluster.cli.webhooks import webhooks_app
 from cluster.client.choices import check_choices
 from cluster.client.http import ApiError, Client
-from cluster.client.transcribe import exit_code, plan, take_folders, transcribe
+from cluster.client.transcribe import exit_code, one_line, plan, take_folders, transcribe
 from cluster.settings.settings import Settings
 from pipelines.errors import ConfigurationError, MeetMemoError, ModelUnknown, OptionError
 
@@ -250,7 +250,7 @@ def transcribe_command(
         if recording.error:
             errors.print(f"[red]{escape(str(recording.path))}: {escape(recording.error)}[/red]", soft_wrap=True)
         else:
-            warnings = f"  [yellow]{escape('; '.join(recording.warnings))}[/yellow]" if recording.warnings else ""
+            warnings = f"  [yellow]{escape(one_line(recording.warnings))}[/yellow]" if recording.warnings else ""
             console.print(f"{escape(str(recording.path))} → {escape(str(recording.folder))}/{warnings}", soft_wrap=True)
     if code := 1 if left_out else exit_code(recordings):
         raise typer.Exit(code)
