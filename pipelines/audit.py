@@ -35,6 +35,7 @@ class AuditAction(StrEnum):
     DELETE_VOICE = "delete_voice"
     CREATE_KEY = "create_key"
     REVOKE_KEY = "revoke_key"
+    END_SESSION = "end_session"
     READ_AUDIT = "read_audit"
 
 
@@ -45,6 +46,7 @@ class ObjectKind(StrEnum):
     BATCH = "batch"
     VOICE = "voice"
     KEY = "key"
+    SESSION = "session"
     HOLD = "hold"
     TENANT = "tenant"
 

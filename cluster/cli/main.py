@@ -38,12 +38,13 @@ from cluster.cli.models import models_app
 from cluster.cli.quarantine import quarantine_app
 from cluster.cli.redo import add_redo
 from cluster.cli.report import add_report
+from cluster.cli.sessions import sessions_app
 from cluster.cli.tune import add_tune
 from cluster.cli.voices import voices_app
 from cluster.cli.webhooks import webhooks_app
 from cluster.client.choices import check_choices
 from cluster.client.http import ApiError, Client
-from cluster.client.transcribe import exit_code, plan, take_folders, transcribe
+from cluster.client.transcribe import exit_code, one_line, plan, take_folders, transcribe
 from cluster.settings.settings import Settings
 from pipelines.errors import ConfigurationError, MeetMemoError, ModelUnknown, OptionError
 
@@ -250,7 +251,7 @@ def transcribe_command(
         if recording.error:
             errors.print(f"[red]{escape(str(recording.path))}: {escape(recording.error)}[/red]", soft_wrap=True)
         else:
-            warnings = f"  [yellow]{escape('; '.join(recording.warnings))}[/yellow]" if recording.warnings else ""
+            warnings = f"  [yellow]{escape(one_line(recording.warnings))}[/yellow]" if recording.warnings else ""
             console.print(f"{escape(str(recording.path))} → {escape(str(recording.folder))}/{warnings}", soft_wrap=True)
     if code := 1 if left_out else exit_code(recordings):
         raise typer.Exit(code)
@@ -380,6 +381,7 @@ add_canary(models, console)
 add_tune(models, console)
 app.add_typer(quarantine_app(console), name="quarantine")
 app.add_typer(keys_app(console), name="keys")
+app.add_typer(sessions_app(console), name="sessions")
 app.add_typer(minutes_app(console), name="minutes")
 app.add_typer(webhooks_app(console), name="webhooks")
 app.add_typer(voices_app(console), name="voices")

@@ -137,6 +137,14 @@ def warnings(transcript: Transcript) -> tuple[str, ...]:
     return (*(note.text for note in transcript.notes), *filter(None, (_doubts(transcript),)))
 
 
+def one_line(told: Sequence[str]) -> str:
+    """Return notes in one line: sentences after each other, a semicolon after what is none."""
+    line = ""
+    for text in told:
+        line += f"{' ' if line.endswith('.') else '; '}{text}" if line else text
+    return line
+
+
 def _doubts(transcript: Transcript) -> str:
     """Return a transcript's uncertain and failed length ("0:10 uncertain, 1:00 failed"), "" if there is none."""
     told = []

@@ -30,7 +30,7 @@ class DiarizerReplica(Diarizer):
         super().__init__(
             store=open_store(settings.store_url),
             load=_bundled,
-            cipher=voice_cipher(process_environment()),
+            cipher=lambda: voice_cipher(process_environment()),
             decoder=_isolated,
         )
 

@@ -48,7 +48,7 @@ class IngestionReplica(Ingestion):
                 authenticator=build_authenticator(settings, keys),
                 keys=keys,
                 batches=SqlBatches(settings.ledger_url),
-                enrolment=DiarizerHandle(diarizer) if voice_cipher(process_environment()) else None,
+                enrolment=lambda: DiarizerHandle(diarizer) if voice_cipher(process_environment()) else None,
                 sign_in=build_sign_in(settings),
                 signer=receipt_key(process_environment()),
             ),

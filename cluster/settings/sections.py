@@ -99,6 +99,10 @@ class HttpSettings(Section):
         pattern=_URL_OR_NONE,
         description="how others reach it: goes before the URLs in answers, webhooks and e-mails",
     )
+    n_proxies: Annotated[
+        int,
+        Field(ge=0, le=10, description="proxies in front that add to X-Forwarded-For, without http.haproxy's own"),
+    ] = 0
     haproxy: bool = Field(default=True, description="put HAProxy, not Ray's Python proxy, in front of the endpoint")
 
 
@@ -136,6 +140,10 @@ class GrantSettings(Section):
     role: Role = Field(description="what the group may do there")
 
 
+ENTRA = "login.microsoftonline.com"
+_ENTRA_ANYBODY = ("common", "organizations", "consumers", "{tenantid}")
+
+
 class OidcSettings(Section):
     """Sign-in at an identity provider by OpenID Connect, for the console. Without an issuer nobody signs in so.
 
@@ -151,7 +159,13 @@ class OidcSettings(Section):
     scopes: tuple[str, ...] = Field(
         default=("openid", "profile", "email"), description="scopes to ask for; some providers need one for groups"
     )
-    groups_claim: Annotated[str, Field(min_length=1, description="the claim that lists a person's groups")] = "groups"
+    groups_claim: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="the claim that lists a person's groups; with dots one within another, as realm_access.roles",
+        ),
+    ] = "groups"
     grants: tuple[GrantSettings, ...] = Field(
         default=(), description="roles by group; the highest counts, and the tenant named first is where people begin"
     )
@@ -166,6 +180,19 @@ class OidcSettings(Section):
     )
     lifetime_h: Annotated[float, Field(gt=0, le=720, description="how long a session lasts, whatever its use")] = 12.0
     idle_h: Annotated[float, Field(gt=0, le=720, description="how long one lasts without use")] = 2.0
+    groups_h: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=720,
+            description="how long a session's groups count; then they are read anew with its refresh token, and a "
+            "session without one is over",
+        ),
+    ] = 4.0
+    sign_ins_per_min_address: Annotated[
+        int, Field(ge=1, description="attempts to sign in from one address in a minute, at each Ingestion")
+    ] = 120
+    sign_ins_per_min: Annotated[int, Field(ge=1, description="the same from all addresses together")] = 600
 
     @model_validator(mode="after")
     def _check(self) -> "OidcSettings":
@@ -174,6 +201,8 @@ class OidcSettings(Section):
         host = urlsplit(self.issuer).hostname or ""
         if not self.issuer.startswith("https:") and host not in ("localhost", "127.0.0.1", "::1"):
             raise ValueError("oidc.issuer must be an https URL: whoever answers there decides who people are")
+        if host == ENTRA and urlsplit(self.issuer).path.split("/")[1:2][0] in _ENTRA_ANYBODY:
+            raise ValueError("oidc.issuer must name your own tenant's id, not everybody's: .../TENANT-ID/v2.0")
         if not self.client_id:
             raise ValueError("oidc.issuer needs oidc.client_id")
         if "openid" not in self.scopes:

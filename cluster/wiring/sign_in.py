@@ -10,10 +10,14 @@ import anyio
 from cluster.settings.secrets import OIDC_SECRET, read_secret
 from cluster.settings.settings import Settings
 from cluster.settings.sources import process_environment, secret_named
-from deployments.auth.attempt_cookie import MIN_SECRET_CHARS, derived_key
-from deployments.auth.oidc import Provider, ProviderRules
+from deployments.auth.attempt_cookie import MIN_SECRET_CHARS
+from deployments.auth.group_renewal import GroupRenewal
+from deployments.auth.oidc import Provider
+from deployments.auth.oidc_claims import ProviderRules
 from deployments.auth.roles import Grant, Grants
+from deployments.auth.sealing import derived_key
 from deployments.auth.sessions import SessionRules, Sessions
+from deployments.auth.visits import VisitLimits, VisitMeter
 from deployments.http.routes.people.sign_in import CALLBACK_PATH
 from deployments.http.sessions.cookies import SessionCookies
 from deployments.http.sessions.sign_in import SignIn
@@ -59,14 +63,27 @@ def build_sign_in(settings: Settings) -> SignIn | None:
     sessions = Sessions(
         connect_sessions(settings.ledger_url),
         Grants([Grant(group=grant.group, tenant=grant.tenant, role=grant.role) for grant in oidc.grants]),
-        SessionRules(lifetime_s=oidc.lifetime_h * 3600, idle_s=oidc.idle_h * 3600, refusal=oidc.refusal),
+        SessionRules(
+            lifetime_s=oidc.lifetime_h * 3600,
+            idle_s=oidc.idle_h * 3600,
+            groups_s=oidc.groups_h * 3600,
+            refusal=oidc.refusal,
+        ),
         key=lambda: derived_key(secret, "meetmemo session rotation"),
+        renewal=GroupRenewal(ask=provider.renew, key=lambda: derived_key(secret, "meetmemo refresh token")),
     )
     return SignIn(
         provider=provider,
         sessions=sessions,
         cookies=SessionCookies(public_url=settings.http.public_url),
         secret=secret,
+        visits=VisitMeter(
+            VisitLimits(
+                per_address=oidc.sign_ins_per_min_address,
+                in_all=oidc.sign_ins_per_min,
+                n_proxies=settings.http.n_proxies,
+            )
+        ),
         name=oidc.name or urlsplit(oidc.issuer).hostname or oidc.issuer,
         clock=time.time,
     )

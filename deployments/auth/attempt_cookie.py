@@ -1,7 +1,6 @@
 """Seals sign-ins under way into a cookie: only the browser that began one can complete it, on any server.
 
-JSON Web Encryption (RFC 7516), ``dir`` with A256GCM. The key is derived (HKDF, RFC 5869) from the client secret, which
-every server has: nothing is kept of visitors who do not sign in, and there is no second secret to hand out.
+Nothing is kept of visitors who do not sign in, and there is no second secret to hand out (`deployments.auth.sealing`).
 """
 
 import hashlib
@@ -9,24 +8,14 @@ import json
 from dataclasses import asdict
 
 from authlib.common.security import generate_token
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from joserfc import jwe
-from joserfc.errors import JoseError
-from joserfc.jwk import OctKey
 
 from deployments.auth.oidc import Attempt
+from deployments.auth.sealing import derived_key, opened_text, sealed_text
 from pipelines.errors import SignInFailed
-from pipelines.secret import Secret, revealed
+from pipelines.secret import Secret
 
 LIFETIME_S = 600.0
 MIN_SECRET_CHARS = 16
-_HEADER = {"alg": "dir", "enc": "A256GCM"}
-
-
-def derived_key(secret: Secret, purpose: str) -> bytes:
-    """Return a key of 32 bytes for one purpose."""
-    return HKDF(hashes.SHA256(), length=32, salt=None, info=purpose.encode()).derive(revealed(secret).encode())
 
 
 def new_attempt(place: str, now_s: float) -> Attempt:
@@ -42,7 +31,7 @@ def cookie_suffix(state: str) -> str:
 
 def sealed(attempt: Attempt, secret: Secret) -> str:
     """Encrypt an attempt for its cookie."""
-    return jwe.encrypt_compact(_HEADER, json.dumps(asdict(attempt)), _key(secret))
+    return sealed_text(json.dumps(asdict(attempt)), _key(secret))
 
 
 def opened(cookie: str | None, state: str, secret: Secret, now_s: float) -> Attempt:
@@ -50,11 +39,8 @@ def opened(cookie: str | None, state: str, secret: Secret, now_s: float) -> Atte
     if not cookie:
         raise SignInFailed("This sign-in was not begun in this browser, or is completed already: begin again.")
     try:
-        fields = json.loads(
-            jwe.decrypt_compact(cookie, _key(secret), algorithms=list(_HEADER.values())).plaintext or b""
-        )
-        attempt = Attempt(**fields)
-    except (JoseError, ValueError, TypeError):
+        attempt = Attempt(**json.loads(opened_text(cookie, _key(secret))))
+    except (ValueError, TypeError):
         raise SignInFailed("This sign-in cannot be read: begin again.") from None
     if attempt.state != state:
         raise SignInFailed("This sign-in belongs to another one: begin again.")
@@ -63,5 +49,5 @@ def opened(cookie: str | None, state: str, secret: Secret, now_s: float) -> Atte
     return attempt
 
 
-def _key(secret: Secret) -> OctKey:
-    return OctKey.import_key(derived_key(secret, "meetmemo sign-in attempt"))
+def _key(secret: Secret) -> bytes:
+    return derived_key(secret, "meetmemo sign-in attempt")

@@ -9,7 +9,7 @@ import json
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
@@ -18,6 +18,7 @@ import httpx2
 import structlog
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
+from authlib.oauth2.claims import JWTClaims
 from authlib.oidc.core import CodeIDToken
 from authlib.oidc.discovery import get_well_known_url
 from joserfc import jwt
@@ -25,36 +26,22 @@ from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 
-from deployments.auth.jwt import LEEWAY_S, MAX_SUBJECT_CHARS, PUBLIC_ALGORITHMS
-from pipelines.errors import ProviderUnavailable, SignInFailed, SignInRefused
+from deployments.auth.jwt import LEEWAY_S, PUBLIC_ALGORITHMS
+from deployments.auth.oidc_claims import Person, ProviderRules, groups_in, person_of
+from pipelines.errors import ProviderUnavailable, SignInFailed
 from pipelines.secret import Secret, revealed
 
 FRESH_S = 600.0
 RETRY_S = 2.0  # a provider that is away is not asked for each visitor
 TIMEOUT_S = 5.0
 MAX_DOCUMENT_BYTES = 1 << 20
-MAX_GROUPS = 10_000
-GOOGLE = "https://accounts.google.com"
+LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 TEMPORARY = frozenset({"server_error", "temporarily_unavailable"})
 """Errors of a provider (RFC 6749, section 4.1.2.1) that may be over later."""
 
 _REQUIRED = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProviderRules:
-    """The provider, this application's name there, and the claims that are read.
-
-    ``domains`` are those that a person's account must belong to, empty: any.
-    """
-
-    issuer: str
-    client_id: str
-    scopes: tuple[str, ...]
-    groups_claim: str
-    domains: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,17 +56,6 @@ class Attempt:
     verifier: str
     place: str
     begun_at_s: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Person:
-    """Who signed in, as the provider says; ``id_token`` is a hint for signing out there."""
-
-    subject: str
-    name: str
-    email: str
-    groups: tuple[str, ...]
-    id_token: str
 
 
 class Provider:
@@ -137,32 +113,51 @@ class Provider:
 
     async def redeem(self, code: str, attempt: Attempt) -> Person:
         """Exchange a code for the person; raises `SignInFailed`, `SignInRefused`, `ProviderUnavailable`."""
-        metadata = await self.metadata()
+        return await self._person(
+            attempt.nonce,
+            grant_type="authorization_code",
+            code=code,
+            code_verifier=attempt.verifier,
+            redirect_uri=self._redirect_uri,
+        )
+
+    async def renew(self, refresh_token: str, subject: str) -> Person:
+        """Ask anew who a person is (OpenID Connect Core, section 12); raises as `redeem` does.
+
+        `SignInFailed` also where the provider speaks of another person, or of nobody.
+        """
+        person = await self._person(None, grant_type="refresh_token", refresh_token=refresh_token)
+        if person.subject != subject:
+            raise SignInFailed("The identity provider answered for another person.")
+        return person if person.refresh_token else replace(person, refresh_token=refresh_token)
+
+    async def logged_out(self, encoded: str) -> tuple[str, str]:
+        """Return the subject and the session (either may be empty) that a logout token says are over.
+
+        OpenID Connect Back-Channel Logout 1.0, section 2.6. Raises `SignInFailed`, `ProviderUnavailable`.
+        """
+        await self.metadata()
         try:
-            async with await self._client(metadata) as client:
-                tokens = await client.fetch_token(
-                    metadata["token_endpoint"],
-                    grant_type="authorization_code",
-                    code=code,
-                    code_verifier=attempt.verifier,
-                    redirect_uri=self._redirect_uri,
-                )
-                claims = await self._verified(tokens, attempt)
-                if self.rules.groups_claim not in claims and "userinfo_endpoint" in metadata:
-                    claims |= await self._more_claims(metadata["userinfo_endpoint"], tokens, claims["sub"])
-        except OAuthError as error:
-            log.warning("code not redeemed", action="sign_in", error=repr(error))
-            if error.error in TEMPORARY:
-                raise _away("cannot answer now") from None
-            if error.error in ("invalid_client", "unauthorized_client"):
-                raise ProviderUnavailable(
-                    "The identity provider does not accept this server's client id and secret."
-                ) from None
-            raise SignInFailed("The identity provider does not accept this sign-in any more: begin again.") from None
-        except (httpx2.HTTPError, ValueError) as error:
-            log.warning("identity provider failed", action="sign_in", error=repr(error))
-            raise _away("does not answer") from None
-        return self._person(claims, str(tokens["id_token"]))
+            claims = (await self._decoded(encoded)).claims
+            logout = JWTClaims(
+                claims,
+                {},
+                {
+                    "iss": {"essential": True, "values": list(self.rules.issuers)},
+                    "aud": {"essential": True, "value": self.rules.client_id},
+                    "iat": {"essential": True},
+                    "exp": {"essential": True},
+                },
+            )
+            logout.validate(now=int(self._clock()), leeway=int(LEEWAY_S))
+        except (JoseError, ValueError, TypeError) as error:
+            log.warning("logout token refused", action="sign_out", error=repr(error))
+            raise SignInFailed(f"The logout token does not hold: {error}.") from None
+        named = tuple(value if isinstance(value := claims.get(name), str) else "" for name in ("sub", "sid"))
+        events = claims.get("events")
+        if not isinstance(events, dict) or LOGOUT_EVENT not in events or "nonce" in claims or not any(named):
+            raise SignInFailed("This is no logout token.")
+        return named[0], named[1]
 
     async def logout_url(self, id_token: str | None, back_to: str) -> str | None:
         """Return where a browser goes to sign out at the provider too; None where there is no such place now.
@@ -234,9 +229,36 @@ class Provider:
             raise _away("does not answer") from None
         return document
 
-    async def _verified(self, tokens: Mapping[str, Any], attempt: Attempt) -> dict[str, Any]:
+    async def _person(self, nonce: str | None, **grant: str) -> Person:
+        """Get tokens for a grant, and the person of them; ``nonce`` None: there was none."""
+        metadata = await self.metadata()
+        try:
+            async with await self._client(metadata) as client:
+                tokens = await client.fetch_token(metadata["token_endpoint"], **grant)
+                renewed = nonce is None and "id_token" not in tokens
+                claims = {} if renewed else await self._verified(tokens, nonce)
+                if groups_in(claims, self.rules.groups_claim) is None and "userinfo_endpoint" in metadata:
+                    claims |= await self._more_claims(metadata["userinfo_endpoint"], tokens, claims.get("sub"))
+        except OAuthError as error:
+            log.warning("tokens refused", action="sign_in", grant=grant["grant_type"], error=repr(error))
+            if error.error in TEMPORARY:
+                raise _away("cannot answer now") from None
+            if error.error in ("invalid_client", "unauthorized_client"):
+                raise ProviderUnavailable(
+                    "The identity provider does not accept this server's client id and secret."
+                ) from None
+            raise SignInFailed("The identity provider does not accept this sign-in any more: begin again.") from None
+        except (httpx2.HTTPError, ValueError) as error:
+            log.warning("identity provider failed", action="sign_in", error=repr(error))
+            raise _away("does not answer") from None
+        if "sub" not in claims:
+            raise SignInFailed("The identity provider does not say who this is.")
+        return person_of(claims, self.rules, str(tokens.get("id_token", "")), str(tokens.get("refresh_token") or ""))
+
+    async def _verified(self, tokens: Mapping[str, Any], nonce: str | None) -> dict[str, Any]:
         """Return the claims of an ID token (OpenID Connect Core, section 3.1.3.7); raises `SignInFailed`."""
         rules, encoded = self.rules, tokens.get("id_token")
+        known = {"client_id": rules.client_id, "access_token": tokens.get("access_token")}
         if not isinstance(encoded, str):
             raise SignInFailed("The identity provider sent no ID token: the scope openid is needed.")
         try:
@@ -245,11 +267,11 @@ class Provider:
                 token.claims,
                 token.header,
                 {
-                    "iss": {"essential": True, "value": rules.issuer},
+                    "iss": {"essential": True, "values": list(rules.issuers)},
                     "aud": {"essential": True, "value": rules.client_id},
                     "sub": {"essential": True},
                 },
-                {"nonce": attempt.nonce, "client_id": rules.client_id, "access_token": tokens.get("access_token")},
+                known if nonce is None else known | {"nonce": nonce},
             )
             claims.validate(now=int(self._clock()), leeway=int(LEEWAY_S))
         except (JoseError, ValueError, TypeError) as error:
@@ -271,45 +293,18 @@ class Provider:
         self._keys = KeySet.import_key_set({"keys": public})
         return jwt.decode(encoded, self._keys, registry=registry)
 
-    async def _more_claims(self, url: str, tokens: Mapping[str, Any], subject: str) -> dict[str, Any]:
-        """Return the claims that the ID token leaves out; those of another subject are refused (Core, 5.3.2)."""
+    async def _more_claims(self, url: str, tokens: Mapping[str, Any], subject: str | None) -> dict[str, Any]:
+        """Return the claims that the ID token leaves out; those of another subject are refused (Core, 5.3.2).
+
+        ``subject`` None: there was no ID token.
+        """
         async with httpx2.AsyncClient(timeout=TIMEOUT_S, verify=await self._authorities()) as client:
             answer = await client.get(url, headers={"authorization": f"Bearer {tokens.get('access_token')}"})
         answer.raise_for_status()
         claims = answer.json()
-        if not isinstance(claims, dict) or claims.get("sub") != subject:
+        if not isinstance(claims, dict) or subject not in (None, claims.get("sub")):
             raise SignInFailed("The identity provider's user info is of another person.")
         return {name: value for name, value in claims.items() if name not in ("iss", "aud", "exp", "iat", "nonce")}
-
-    def _person(self, claims: Mapping[str, Any], id_token: str) -> Person:
-        self._check_domain(claims)
-        given = claims.get(self.rules.groups_claim)
-        if given is None and self.rules.groups_claim in (claims.get("_claim_names") or {}):
-            # Entra ID's way with people in more than 200 groups; see docs/sign-in.md.
-            raise SignInRefused("You are in too many groups for the identity provider to tell: use roles instead.")
-        groups = [given] if isinstance(given, str) else given if isinstance(given, list) else []
-        names = (claims.get(name) for name in ("name", "preferred_username", "email", "sub"))
-        return Person(
-            subject=str(claims["sub"])[:MAX_SUBJECT_CHARS],
-            name=next(name for name in names if isinstance(name, str) and name)[:MAX_SUBJECT_CHARS],
-            email=str(claims.get("email") or "")[:MAX_SUBJECT_CHARS],
-            groups=tuple(group for group in groups if isinstance(group, str))[:MAX_GROUPS],
-            id_token=id_token,
-        )
-
-    def _check_domain(self, claims: Mapping[str, Any]) -> None:
-        """Raise `SignInRefused` for an account of no domain that is allowed.
-
-        An address counts once the provider has verified it. Google verifies addresses of accounts that anybody may
-        make; only ``hd`` says that a company made it.
-        """
-        if not self.rules.domains:
-            return
-        domain = claims.get("hd")
-        if domain is None and self.rules.issuer != GOOGLE and claims.get("email_verified") is True:
-            domain = str(claims.get("email", "")).rpartition("@")[2]
-        if str(domain or "").lower() not in self.rules.domains:
-            raise SignInRefused("Your account belongs to none of the domains that may sign in here.")
 
 
 def _can_verify(key: Mapping[str, Any]) -> bool:

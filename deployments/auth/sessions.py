@@ -2,14 +2,16 @@
 
 A session's token is replaced every `ROTATE_S` seconds of use and whenever its tenant changes. One that was replaced is
 good for `GRACE_S` seconds more; after that it was copied, or its holder lost an answer, and the session is over.
-Roles are those of the settings now, for the groups of the sign-in.
+Roles are those of the settings now, for the groups that the provider told last: they are read anew once in
+`SessionRules.groups_s`, and a session whose groups cannot be is over then (`deployments.auth.group_renewal`).
 """
 
 import hmac
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar, TypeVarTuple
 
 import anyio
@@ -17,9 +19,17 @@ import anyio.to_thread
 import structlog
 
 from deployments.auth.authenticators import USER, Principal
-from deployments.auth.oidc import Person
+from deployments.auth.group_renewal import RETRY_S, GroupRenewal
+from deployments.auth.oidc_claims import Person
 from deployments.auth.roles import SCOPES, Grants, Role
-from pipelines.errors import Forbidden, LedgerUnavailable, SignInRefused, Unauthenticated
+from pipelines.errors import (
+    Forbidden,
+    LedgerUnavailable,
+    ProviderUnavailable,
+    SignInFailed,
+    SignInRefused,
+    Unauthenticated,
+)
 from pipelines.ledger.credentials.sessions import (
     Session,
     SessionStore,
@@ -43,10 +53,11 @@ Arguments = TypeVarTuple("Arguments")
 
 @dataclass(frozen=True, kw_only=True)
 class SessionRules:
-    """How long sessions last, in seconds, and the words for people who have no role anywhere."""
+    """How long sessions last and groups count, in seconds, and the words for people who have no role anywhere."""
 
     lifetime_s: float
     idle_s: float
+    groups_s: float
     refusal: str
 
 
@@ -85,7 +96,8 @@ class _Known:
 class Sessions:
     """Keeps sessions in a store and asks it about each token once in a few seconds. Belongs to one event loop.
 
-    ``key`` gives the secret that successors are derived with; ``clock`` gives Unix seconds.
+    ``key`` gives the secret that successors are derived with, ``renewal`` the groups of sessions, anew; ``clock`` gives
+    Unix seconds.
     """
 
     def __init__(
@@ -95,6 +107,7 @@ class Sessions:
         rules: SessionRules,
         *,
         key: Callable[[], bytes],
+        renewal: GroupRenewal,
         clock: Callable[[], float] = time.time,
         fresh_s: float = FRESH_S,
     ) -> None:
@@ -102,6 +115,7 @@ class Sessions:
         self.grants = grants
         self.rules = rules
         self._key = key
+        self._renewal = renewal
         self._clock = clock
         self._fresh_s = fresh_s
         self._known: OrderedDict[str, _Known] = OrderedDict()  # by digest
@@ -129,6 +143,9 @@ class Sessions:
             created_at_s=now_s,
             rotated_at_s=now_s,
             seen_at_s=now_s,
+            checked_at_s=now_s,
+            renewal=self._renewal.sealed(person.refresh_token),
+            provider_session=person.provider_session,
         )
         await self._in_thread(self._add, session)
         if before is not None:
@@ -142,7 +159,7 @@ class Sessions:
         known = self._known.get(digest)
         if known is None or time.monotonic() > known.until_s:
             self._known.pop(digest, None)
-            found = await self._in_thread(self._look_up, token, digest)
+            found = await self._with_groups(await self._in_thread(self._look_up, token, digest))
             known = _Known(found=found, until_s=time.monotonic() + self._fresh_s)
             self._known[digest] = known
             while len(self._known) > MAX_CACHED:
@@ -189,6 +206,47 @@ class Sessions:
             del self._known[digest]
         return ended
 
+    async def end_all(self, *, subject: str = "", provider_session: str = "") -> Sequence[Session]:
+        """End the sessions of a person, or of their session at the provider; return them."""
+        ended = await self._in_thread(
+            partial(self.store.end_all, subject=subject, provider_session=provider_session),
+        )
+        ids = {session.id for session in ended}
+        for digest in [digest for digest, known in self._known.items() if known.found.session.id in ids]:
+            del self._known[digest]
+        return ended
+
+    async def _with_groups(self, found: SignedIn) -> SignedIn:
+        """Return the session with groups that are fresh enough; raises `Unauthenticated` where it is over now.
+
+        One server asks the provider; the others go on with the groups that they know.
+        """
+        session, now_s = found.session, self._clock()
+        if now_s - session.checked_at_s < self.rules.groups_s:
+            return found
+        if not await self._in_thread(self.store.claim_check, session.id, session.checked_at_s, now_s):
+            return found
+        try:
+            person = await self._renewal.person(session.renewal, session.subject)
+        except ProviderUnavailable as error:
+            log.warning("groups not read", action="session_groups", session=session.id, error=str(error))
+            retry = partial(self.store.renew, session.id, checked_at_s=now_s - self.rules.groups_s + RETRY_S)
+            await self._in_thread(retry)
+            return found
+        except (SignInFailed, SignInRefused) as error:
+            log.info("groups not told", action="session_groups", session=session.id, error=str(error))
+            await self._in_thread(self.store.end, session.id)
+            raise _over() from None
+        groups = self.grants.relevant(person.groups)
+        memberships = self.grants.memberships(groups)
+        if session.tenant not in memberships:
+            log.info("role taken away", action="session_groups", session=session.id)
+            await self._in_thread(self.store.end, session.id)
+            raise _role_lost()
+        renewal = self._renewal.sealed(person.refresh_token)
+        await self._in_thread(partial(self.store.renew, session.id, checked_at_s=now_s, groups=groups, renewal=renewal))
+        return replace(found, session=replace(session, groups=groups, checked_at_s=now_s), memberships=memberships)
+
     def _add(self, session: Session) -> None:
         now_s = self._clock()
         self.store.purge(
@@ -204,7 +262,7 @@ class Sessions:
         now_s = self._clock()
         memberships = self.grants.memberships(session.groups)
         if session.tenant not in memberships:
-            raise Unauthenticated("Your role was taken away; sign in again.")
+            raise _role_lost()
         offered = self._judge(session, token, digest, now_s)
         if now_s - session.seen_at_s > TOUCH_INTERVAL_S:
             session = replace(session, seen_at_s=now_s)
@@ -243,6 +301,10 @@ class Sessions:
 
     async def _in_thread(self, call: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
         return await anyio.to_thread.run_sync(call, *arguments, limiter=self._threads)
+
+
+def _role_lost() -> Unauthenticated:
+    return Unauthenticated("Your role was taken away; sign in again.")
 
 
 def _over() -> Unauthenticated:

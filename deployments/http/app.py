@@ -184,9 +184,9 @@ def build_api(services: ApiServices, config: ApiConfig, shutdown: Shutdown | Non
     app.include_router(me_routes(services.sign_in))
     app.include_router(method_routes(services.sign_in))
     if services.sign_in is not None:
-        app.include_router(sign_in_routes(services.sign_in))
+        app.include_router(sign_in_routes(services.sign_in, services.ledger.audit))
         app.include_router(tenant_routes(services.sign_in))
-        app.include_router(session_routes(services.sign_in.sessions))
+        app.include_router(session_routes(services.sign_in.sessions, services.ledger.audit))
     serve_trailing_slashes(app.router)
     install(app)
     _add_middleware(app, config, shutdown)

@@ -10,6 +10,7 @@ from deployments.intake.job_policy import JobPolicy
 from deployments.intake.twilio import TwilioAccount
 from deployments.limits import IngestionLimits
 from deployments.ports import CoordinatorPort, EnrolmentPort
+from deployments.tenant.voices import no_enrolment
 from pipelines.ids import new_id
 from pipelines.jobs.prices import Prices
 from pipelines.keeping.receipts import Signer
@@ -24,7 +25,7 @@ class ApiServices:
     """The objects that the API works with; they hold connections and stay in their process.
 
     The default ``authenticator`` admits every request. Without ``keys``, ``batches`` or ``sign_in`` there are no routes
-    for them; without ``enrolment`` no voice can be enrolled, without ``signer`` receipts are unsigned.
+    for them; where ``enrolment`` gives nothing no voice can be enrolled, without ``signer`` receipts are unsigned.
     ``clock`` gives Unix seconds, ``new_id`` an id that was never used.
     """
 
@@ -34,7 +35,7 @@ class ApiServices:
     authenticator: Authenticator = field(default_factory=NoAuthentication)
     keys: KeyStore | None = None
     batches: BatchRepository | None = None
-    enrolment: EnrolmentPort | None = None
+    enrolment: Callable[[], EnrolmentPort | None] = no_enrolment
     sign_in: SignIn | None = None
     signer: Signer | None = None
     clock: Callable[[], float] = time.time

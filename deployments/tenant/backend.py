@@ -1,5 +1,6 @@
 """`Backend`: what the HTTP routes share; `Backend.for_tenant` gives the jobs of one tenant."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from deployments.intake.accept import Intake
@@ -18,7 +19,7 @@ from deployments.tenant.coordinator_client import CoordinatorClient
 from deployments.tenant.jobs import TenantJobs
 from deployments.tenant.keeping import TenantKeeping
 from deployments.tenant.redo import TenantRedo
-from deployments.tenant.voices import TenantVoices
+from deployments.tenant.voices import TenantVoices, no_enrolment
 from pipelines.jobs.prices import Prices
 from pipelines.keeping.receipts import Signer
 from pipelines.ledger.batch_book import BatchRepository
@@ -52,7 +53,7 @@ class Backend:
     batches: BatchRepository | None = None
     prices: Prices = field(default=Prices())
     twilio: tuple[TwilioAccount, ...] = ()
-    enrolment: EnrolmentPort | None = None
+    enrolment: Callable[[], EnrolmentPort | None] = no_enrolment
     signer: Signer | None = None
 
     @property

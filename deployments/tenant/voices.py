@@ -39,12 +39,17 @@ class Enrolment:
     enrolled_by: str
 
 
+def no_enrolment() -> EnrolmentPort | None:
+    """Say that no voice can be enrolled."""
+    return None
+
+
 @dataclass(frozen=True, kw_only=True)
 class TenantVoices:
     """The profiles of a tenant; another tenant's are unknown here."""
 
     jobs: TenantJobs
-    enrolment: EnrolmentPort | None
+    enrolment: Callable[[], EnrolmentPort | None]
     clock: Callable[[], float]
     new_id: Callable[[], str]
 
@@ -107,19 +112,18 @@ class TenantVoices:
 
     async def _admitted(self) -> str:
         """Return the id of a new profile, if there may be one."""
-        if self.enrolment is None:
-            raise IllegalTransition(
-                "This installation keeps no voice profiles: its operator sets MEETMEMO_VOICES_KEY, which "
-                "`meetmemo voices new-key` makes."
-            )
+        if self.enrolment() is None:
+            raise _keeps_none()
         if len(await in_thread(lambda: list(self.store.list(self._keys.voices)))) >= MAX_PROFILES:
             raise IllegalTransition(f"A tenant has {MAX_PROFILES} voice profiles at most.")
         return self.new_id()
 
     async def _enrolled(self, enrolment: Enrolment, request: EnrolmentRequest) -> VoiceProfile:
-        assert self.enrolment is not None
+        port = self.enrolment()
+        if port is None:  # the key went meanwhile
+            raise _keeps_none()
         try:
-            voice = await self.enrolment.enrol(request)
+            voice = await port.enrol(request)
         except OptionError as error:
             raise OptionError(f"{'speaker' if request.job_id else 'file'}: {error}") from None
         profile = VoiceProfile(
@@ -178,3 +182,10 @@ def _passages(segments: Iterable[Segment]) -> Iterable[Passage]:
             chosen.append(each)
     for each in sorted(chosen, key=lambda one: one.start_s):
         yield Passage(channel=each.channel, start_s=each.start_s, end_s=min(each.end_s, each.start_s + MAX_PASSAGES_S))
+
+
+def _keeps_none() -> IllegalTransition:
+    return IllegalTransition(
+        "This installation keeps no voice profiles: its operator sets MEETMEMO_VOICES_KEY, which "
+        "`meetmemo voices new-key` makes."
+    )

@@ -11,7 +11,7 @@ import structlog
 
 from deployments.ports import DiarizationRequest, EnrolmentRequest, SealedVoice, VoicesRequest
 from deployments.telemetry import tracing
-from deployments.workers.known_voices import KnownVoices
+from deployments.workers.known_voices import KnownVoices, no_cipher
 from pipelines.codec import decode, encode
 from pipelines.core import Span
 from pipelines.speakers.analysis import analyse
@@ -40,12 +40,12 @@ class Diarizer:
         *,
         store: BlobStore,
         load: Callable[[], VoiceModels],
-        cipher: VoiceCipher | None = None,
+        cipher: Callable[[], VoiceCipher | None] = no_cipher,
         decoder: Callable[[], "Decoder"] | None = None,
     ) -> None:
         """Take what loads the networks; it is called when the first span comes, and again should it raise.
 
-        ``cipher`` opens voice profiles; without it nobody has one. ``decoder`` makes what
+        ``cipher`` gives what opens voice profiles; without it nobody has one. ``decoder`` makes what
         decodes clips, when one comes; without it they are decoded in this process, which trusts them.
         """
         self._store = store

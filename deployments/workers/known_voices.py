@@ -38,17 +38,23 @@ Pcm = npt.NDArray[np.int16]
 log = structlog.get_logger()
 
 
+def no_cipher() -> VoiceCipher | None:
+    """Say that there is no key of voice profiles."""
+    return None
+
+
 class KnownVoices:
     """Reads and makes voices to compare with. Every method blocks. No voice leaves it but sealed, and none is logged.
 
-    Without a ``cipher`` there are no profiles, but references. ``decoder`` makes what decodes clips, when one comes.
+    ``cipher`` gives what opens profiles as the key is now; where it gives none there are no profiles, but references.
+    ``decoder`` makes what decodes clips, when one comes.
     """
 
     def __init__(
         self,
         *,
         store: BlobStore,
-        cipher: VoiceCipher | None,
+        cipher: Callable[[], VoiceCipher | None],
         decoder: Callable[[], "Decoder"],
         models: Callable[[], VoiceModels],
     ) -> None:
@@ -69,7 +75,8 @@ class KnownVoices:
         Raises `OptionError` for a recording in which not one voice is alone for long enough, `InputError`,
         `BlobMissing`, and `ConfigurationError` where the installation has no key.
         """
-        if self._cipher is None:
+        cipher = self._cipher()
+        if cipher is None:
             raise ConfigurationError("This installation has no key for voice profiles.")
         if request.job_id:
             samples = self._passages(request)
@@ -77,18 +84,23 @@ class KnownVoices:
             with self._store.open(TenantKeys(tenant=request.tenant).voice_clip(request.voice_id)) as clip:
                 samples = self._decoded(clip.read(), MAX_ENROLLED_S)
         vector = self._voice_of(samples, one_person=bool(request.job_id))
-        sealed = self._cipher.seal(vector, tenant=request.tenant, voice_id=request.voice_id)
+        sealed = cipher.seal(vector, tenant=request.tenant, voice_id=request.voice_id)
         return SealedVoice(sealed=sealed, network=NETWORK, speech_s=len(samples) / SAMPLE_RATE)
 
     def _profiles(self, tenant: str) -> Iterator[KnownVoice]:
-        if self._cipher is None:
+        try:
+            cipher = self._cipher()
+        except ConfigurationError as error:  # the key's file was changed to something else
+            log.warning("voice profiles passed over", action="recognise", error=str(error))
+            return
+        if cipher is None:
             return
         for key in self._store.list(TenantKeys(tenant=tenant).voices):
             try:
                 profile = decode(VoiceProfile, self._store.get(key))
                 if profile.network != NETWORK:
                     continue
-                vector = self._cipher.open(profile.sealed, tenant=tenant, voice_id=profile.id)
+                vector = cipher.open(profile.sealed, tenant=tenant, voice_id=profile.id)
             except BlobMissing:  # deleted meanwhile
                 continue
             except ConfigurationError as error:

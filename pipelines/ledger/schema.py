@@ -29,7 +29,7 @@ from pipelines.jobs.job import JobState
 from pipelines.ledger.outbox import DeliveryState
 from pipelines.scheduling.shards import Shard
 
-SCHEMA_REVISION = "0019"
+SCHEMA_REVISION = "0020"
 
 COORDINATOR = "coordinator"  # the row of ``leases`` of the only shard, see `pipelines.ledger.sql_leases`
 MODEL_ROUTES = "model_routes"  # the row of ``switches`` that holds `pipelines.models.routing.ModelRoute`s, if any
@@ -205,6 +205,9 @@ sessions = Table(
     Column("previous_digest", Text),
     *_required(Text, "subject", "name", "email", "groups", "tenant"),  # groups: a list as JSON
     *_required(Double, "created_at_s", "rotated_at_s", "seen_at_s"),
+    Column("checked_at_s", Double, nullable=False, server_default="0"),
+    Column("renewal", Text, nullable=False, server_default=""),  # the provider's refresh token, encrypted
+    Column("provider_session", Text, nullable=False, server_default=""),
 )
 
 leases = Table(

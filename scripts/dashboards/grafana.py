@@ -3,9 +3,15 @@
 import json
 from typing import Any
 
-from scripts.dashboards.panels import Dashboard, Panel
+from scripts.dashboards.legends import ENUMERATED, labels_of
+from scripts.dashboards.panels import NONE, Dashboard, Panel
 
 WIDTH = 24  # of Grafana's grid
+_GRAPH = {
+    "tooltip": {"mode": "multi", "sort": "desc"},
+    "legend": {"showLegend": True, "displayMode": "table", "placement": "bottom", "calcs": ["lastNotNull", "max"]},
+}
+_STAT = {"reduceOptions": {"calcs": ["lastNotNull"]}, "colorMode": "none", "graphMode": "none"}
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 
@@ -16,7 +22,7 @@ def render(dashboard: Dashboard) -> str:
     for heading, row in dashboard.rows:
         panels.append({"type": "row", "title": heading, "id": len(panels) + 1, "gridPos": _place(0, y, WIDTH, 1)})
         y += 1
-        small = all(panel.kind == "stat" for panel in row)
+        small = all(panel.kind != "timeseries" for panel in row)
         width, height = (WIDTH // len(row), 4) if small else (WIDTH // 2, 8)
         x = 0
         for panel in row:
@@ -42,25 +48,33 @@ def render(dashboard: Dashboard) -> str:
 
 
 def _panel(panel: Panel, number: int, place: dict[str, int]) -> dict[str, Any]:
-    return {
-        "type": panel.kind,
+    graph = panel.kind == "timeseries"
+    defaults: dict[str, Any] = {"unit": panel.unit, "min": 0, "noValue": NONE}
+    if panel.unit in ("percent", "percentunit") and graph:
+        defaults["decimals"] = 1
+    body: dict[str, Any] = {
+        "type": "timeseries" if graph else "stat",
         "title": panel.title,
+        "description": panel.description,
         "id": number,
         "datasource": SOURCE,
         "gridPos": place,
-        "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0}, "overrides": []},
-        "options": {"tooltip": {"mode": "multi"}} if panel.kind == "timeseries" else {},
+        "fieldConfig": {"defaults": defaults, "overrides": []},
+        "options": _GRAPH if graph else _STAT | {"textMode": "name" if panel.kind == "name" else "auto"},
         "targets": [
             {
                 "refId": chr(ord("A") + place),
                 "datasource": SOURCE,
                 "expr": expr,
                 "legendFormat": legend,
-                "instant": panel.kind == "stat",
+                "instant": not graph,
             }
             for place, (legend, expr) in enumerate(panel.queries)
         ],
     }
+    if any(labels_of(legend) & ENUMERATED for legend, _ in panel.queries):
+        body["transformations"] = [{"id": "renameByRegex", "options": {"regex": "/_/g", "renamePattern": " "}}]
+    return body
 
 
 def _place(x: int, y: int, width: int, height: int) -> dict[str, int]:

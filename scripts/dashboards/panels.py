@@ -6,12 +6,19 @@ up to a minute.
 
 from dataclasses import dataclass
 
+NONE = "none"
+"""What a panel says that has nothing to show."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """One graph: a title, Grafana's unit, and PromQL by legend (labels in double braces)."""
+    """One graph: a title and a sentence for people, Grafana's unit, and PromQL by legend (labels in double braces).
+
+    ``kind`` is ``timeseries``, ``stat`` (a number as it is now) or ``name`` (the legends that are there now).
+    """
 
     title: str
+    description: str
     unit: str
     queries: tuple[tuple[str, str], ...]
     kind: str = "timeseries"
@@ -26,12 +33,13 @@ class Dashboard:
     rows: tuple[tuple[str, tuple[Panel, ...]], ...]
 
 
-def _panel(title: str, unit: str, *queries: tuple[str, str], kind: str = "timeseries") -> Panel:
-    return Panel(title=title, unit=unit, queries=queries, kind=kind)
+def _panel(title: str, description: str, unit: str, *queries: tuple[str, str], kind: str = "timeseries") -> Panel:
+    return Panel(title=title, description=description, unit=unit, queries=queries, kind=kind)
 
 
-def _quantile(q: float, family: str, by: str) -> str:
-    return f"histogram_quantile({q}, sum by (le, {by}) (rate({family}_bucket[5m])))"
+def _quantile(q: float, family: str, by: str = "") -> str:
+    labels = f"le, {by}" if by else "le"
+    return f"histogram_quantile({q}, sum by ({labels}) (rate({family}_bucket[5m])))"
 
 
 SERVICE = Dashboard(
@@ -41,86 +49,117 @@ SERVICE = Dashboard(
         (
             "Now",
             (
-                _panel("Coordinator", "bool_on_off", ("up", "meetmemo_coordinator_up"), kind="stat"),
-                _panel("Replicas", "short", ("{{model}}", "meetmemo_transcriber_replicas"), kind="stat"),
-                _panel("Parked minutes", "short", ("jobs", "meetmemo_parked_minutes"), kind="stat"),
-                _panel("Version", "short", ("{{version}}", "meetmemo_build_info"), kind="stat"),
+                _panel("Coordinator", "Whether the process that hands out all work answers.", "bool_on_off",
+                       ("Coordinator", "meetmemo_coordinator_up"), kind="stat"),
+                _panel("Transcribers", "Replicas that can decode now, by model.", "short",
+                       ("{{model}}", "meetmemo_transcriber_replicas"), kind="stat"),
+                _panel("Waiting minutes", "Jobs whose minutes wait until the language model answers again.",
+                       "short", ("jobs", "meetmemo_parked_minutes"), kind="stat"),
+                _panel("Version", "The version of MeetMemo that runs.", "none",
+                       ("{{version}}", "meetmemo_build_info"), kind="name"),
             ),
         ),
         (
             "Work",
             (
-                _panel("Jobs that have not ended", "short",
+                _panel("Open jobs", "Jobs that have not ended, by state.", "short",
                        ("{{state}}", 'meetmemo_jobs{state=~"queued|transcribing|summarizing"}')),
-                _panel("Backlog", "s",
-                       ("{{tenant_class}} {{model}}", "meetmemo_backlog_audio_seconds"),
-                       ("on devices, {{model}}", "meetmemo_leased_audio_seconds")),
-                _panel("Oldest job", "s", ("{{tenant_class}} {{model}}", "meetmemo_oldest_job_age_seconds")),
-                _panel("Arrivals and ends", "cps",
+                _panel("Backlog", "Length of the speech that waits for a device, and of what devices have taken.", "s",
+                       ("waiting: {{tenant_class}}, {{model}}", "meetmemo_backlog_audio_seconds"),
+                       ("on devices: {{model}}", "meetmemo_leased_audio_seconds")),
+                _panel("Age of the oldest open job", "Time since the oldest job that has not ended was submitted.", "s",
+                       ("{{tenant_class}}, {{model}}", "meetmemo_oldest_job_age_seconds")),
+                _panel("Jobs submitted, begun and ended", "Jobs per second, averaged over five minutes.", "cps",
                        ("submitted", "sum(rate(meetmemo_jobs_submitted_total[5m]))"),
                        ("begun", "sum(rate(meetmemo_jobs_begun_total[5m]))"),
                        ("{{state}}", "sum by (state) (rate(meetmemo_jobs_ended_total[5m]))")),
-                _panel("Submission to success", "s",
-                       ("half of {{tenant_class}}", _quantile(0.5, "meetmemo_job_duration_seconds", "tenant_class")),
-                       ("95 % of {{tenant_class}}", _quantile(0.95, "meetmemo_job_duration_seconds", "tenant_class"))),
-                _panel("Jobs that missed the objective", "percentunit",
-                       ("{{tenant_class}}, 5 m", "class:meetmemo_late:ratio_increase5m"),
-                       ("{{tenant_class}}, 1 h", "class:meetmemo_late:ratio_increase1h")),
+                _panel("Time from submission to result", "How long jobs took that succeeded: half of them were faster "
+                       "than the median, 95 % faster than the upper line.", "s",
+                       ("median, {{tenant_class}}", _quantile(0.5, "meetmemo_job_duration_seconds", "tenant_class")),
+                       ("95 %, {{tenant_class}}", _quantile(0.95, "meetmemo_job_duration_seconds", "tenant_class"))),
+                _panel("Late jobs", "Share of jobs that took longer than the objective allows, or failed by our fault.",
+                       "percentunit",
+                       ("last 5 min, {{tenant_class}}", "class:meetmemo_late:ratio_increase5m"),
+                       ("last hour, {{tenant_class}}", "class:meetmemo_late:ratio_increase1h")),
+                _panel("Error of estimates", "How far off the time was that a job would have been promised as it came, "
+                       "as a share of the time that it took.", "percentunit",
+                       ("median", "histogram_quantile(0.5, sum by (le) "
+                                  "(rate(meetmemo_estimate_error_ratio_bucket[1h])))"),
+                       ("95 %", "histogram_quantile(0.95, sum by (le) "
+                                "(rate(meetmemo_estimate_error_ratio_bucket[1h])))")),
             ),
         ),
         (
             "Transcription",
             (
-                _panel("Speech per second", "short",
-                       ("{{model}}", "model:meetmemo_transcribed:rate5m"), ("lately", "meetmemo_speed_ratio")),
-                _panel("Real-time factor on the device", "short",
+                _panel("Transcription speed", "Seconds of speech transcribed per second, of all devices together.",
+                       "suffix:×",
+                       ("{{model}}, mean of 5 min", "model:meetmemo_transcribed:rate5m"),
+                       ("all models, while there was work", "meetmemo_speed_ratio")),
+                _panel("Device time per time of speech", "What a device needs for a second of speech: 5 % is twenty "
+                       "times real time.", "percentunit",
                        ("{{model}}", "model:meetmemo_device_real_time_factor:ratio_rate5m")),
-                _panel("Share of time that devices decode", "percentunit",
+                _panel("Device utilization", "Share of the time in which devices decode.", "percentunit",
                        ("{{model}}", "model:meetmemo_device_busy:ratio_rate5m")),
-                _panel("Batches", "percentunit",
-                       ("fill, {{model}}", "model:meetmemo_batch_fill:ratio_rate5m"),
-                       ("speech in windows, {{model}}",
+                _panel("Use of batches", "Rows of a batch that are taken, and the share of their windows that is "
+                       "speech.", "percentunit",
+                       ("rows, {{model}}", "model:meetmemo_batch_fill:ratio_rate5m"),
+                       ("speech, {{model}}",
                         "sum by (model) (rate(meetmemo_batch_efficiency_ratio_sum[5m])) / "
                         "sum by (model) (rate(meetmemo_batch_efficiency_ratio_count[5m]))")),
-                _panel("A batch's way", "s",
-                       ("read, 95 %", _quantile(0.95, "meetmemo_batch_read_seconds", "model")),
-                       ("wait, 95 %", _quantile(0.95, "meetmemo_batch_wait_seconds", "model")),
-                       ("decode, 95 %", _quantile(0.95, "meetmemo_batch_decode_seconds", "model"))),
-                _panel("Quality", "percentunit",
-                       ("suspect, {{model}}", "model:meetmemo_suspect:ratio_increase1h"),
-                       ("sampled rows, {{model}}",
+                _panel("Time of a batch by step (95th percentile)",
+                       "What 95 % of batches needed at most: reading the samples, waiting for the "
+                       "device, decoding.", "s",
+                       ("read, {{model}}", _quantile(0.95, "meetmemo_batch_read_seconds", "model")),
+                       ("wait, {{model}}", _quantile(0.95, "meetmemo_batch_wait_seconds", "model")),
+                       ("decode, {{model}}", _quantile(0.95, "meetmemo_batch_decode_seconds", "model"))),
+                _panel("Doubtful speech", "Share of speech whose text breaks a rule of quality, and of rows that had "
+                       "to be decoded again.", "percentunit",
+                       ("doubtful, {{model}}", "model:meetmemo_suspect:ratio_increase1h"),
+                       ("decoded again, {{model}}",
                         "sum by (model) (rate(meetmemo_fallback_rows_total[5m])) / "
                         "sum by (model) (rate(meetmemo_batch_rows_total[5m]))")),
-                _panel("Retries and quarantine", "cps",
-                       ("retries: {{cause}}", "sum by (cause) (rate(meetmemo_chunk_retries_total[5m]))"),
+                _panel("Chunks retried and given up", "Pieces of recordings that were queued again, by cause, and "
+                       "those that were given up.", "cps",
+                       ("retried: {{cause}}", "sum by (cause) (rate(meetmemo_chunk_retries_total[5m]))"),
                        ("given up", "sum(rate(meetmemo_chunks_quarantined_total[5m]))")),
-                _panel("Segmentation of a span", "s",
-                       ("decode, 95 %", "histogram_quantile(0.95, sum by (le) "
-                                        "(rate(meetmemo_span_decode_seconds_bucket[5m])))"),
-                       ("voice activity, 95 %", "histogram_quantile(0.95, sum by (le) "
-                                                "(rate(meetmemo_span_vad_seconds_bucket[5m])))")),
+                _panel("Time to cut a recording (95th percentile)",
+                       "What 95 % of spans (five minutes) needed at most: decoding the file, and "
+                       "finding speech in it.", "s",
+                       ("decode the file", _quantile(0.95, "meetmemo_span_decode_seconds")),
+                       ("find speech", _quantile(0.95, "meetmemo_span_vad_seconds"))),
             ),
         ),
         (
             "Minutes and storage",
             (
-                _panel("Minutes", "cps", ("{{outcome}}", "sum by (outcome) (rate(meetmemo_minutes_total[5m]))")),
-                _panel("Language model", "cps",
+                _panel("Minutes by outcome", "Minutes per second, by what became of them.", "cps",
+                       ("{{outcome}}", "sum by (outcome) (rate(meetmemo_minutes_total[5m]))")),
+                _panel("Language model: calls", "Calls per second, by how they ended.", "cps",
                        ("{{outcome}}", "sum by (outcome) (rate(meetmemo_llm_calls_total[5m]))")),
-                _panel("Tokens", "cps", ("{{kind}}", "sum by (kind) (rate(meetmemo_llm_tokens_total[5m]))")),
-                _panel("Dollars per hour", "currencyUSD",
+                _panel("Language model: tokens", "Tokens per second that the provider counts.", "cps",
+                       ("{{kind}}", "sum by (kind) (rate(meetmemo_llm_tokens_total[5m]))")),
+                _panel("Language model: cost per hour", "US dollars per hour at the rate of the last five "
+                       "minutes.", "currencyUSD",
                        ("all tenants", "3600 * rate(meetmemo_llm_cost_dollars_total[5m])")),
-                _panel("Webhooks and e-mails", "cps",
-                       ("{{channel}} {{state}}", "sum by (channel, state) (rate(meetmemo_deliveries_total[5m]))")),
-                _panel("Store calls, 95 %", "s",
-                       ("{{actor}} {{operation}}", _quantile(0.95, "meetmemo_store_call_seconds", "actor, operation"))),
-                _panel("Uploads on the spool disk", "bytes", ("{{kind}}", "max by (kind) (meetmemo_spool_bytes)")),
-                _panel("Storage reached", "bool_on_off",
-                       ("ledger", "meetmemo_ledger_up"), ("store", "meetmemo_store_up")),
+                _panel("Webhooks and e-mails", "Attempts per second, by their result.", "cps",
+                       ("{{channel}}: {{state}}", "sum by (channel, state) (rate(meetmemo_deliveries_total[5m]))")),
+                _panel("Time of a blob store call (95th percentile)", "What 95 % of calls needed at most.", "s",
+                       ("{{actor}}: {{operation}}",
+                        _quantile(0.95, "meetmemo_store_call_seconds", "actor, operation"))),
+                _panel("Uploads on disk", "Uploads under way that lie on an endpoint's disk.", "bytes",
+                       ("{{kind}}", "max by (kind) (meetmemo_spool_bytes)")),
+                _panel("Storage within reach", "Whether the ledger and the blob store answer.", "bool_yes_no",
+                       ("ledger", "meetmemo_ledger_up"), ("blob store", "meetmemo_store_up")),
             ),
         ),
     ),
 )  # fmt: skip
+
+_PROCESS = (
+    "topk(8, sum by (process) (label_replace(ray_component_rss_bytes, "
+    '"process", "$1", "Component", "(?:ray::)?(?:ServeReplica:)?(?:.*[:/])?([^:/.]+).*")))'
+)
 
 CLUSTER = Dashboard(
     uid="meetmemo-cluster",
@@ -129,36 +168,45 @@ CLUSTER = Dashboard(
         (
             "Nodes",
             (
-                _panel("Processor", "percent", ("{{ip}}", "ray_node_cpu_utilization")),
-                _panel("Memory", "percentunit", ("{{ip}}", "ray_node_mem_used / ray_node_mem_total")),
-                _panel("Disk", "percent", ("{{ip}}", "ray_node_disk_utilization_percentage")),
-                _panel("Network", "Bps",
+                _panel("Processor", "Use of each node's processors.", "percent",
+                       ("{{ip}}", "ray_node_cpu_utilization")),
+                _panel("Memory", "Use of each node's memory.", "percentunit",
+                       ("{{ip}}", "ray_node_mem_used / ray_node_mem_total")),
+                _panel("Disk", "Use of the disk that Ray writes to.", "percent",
+                       ("{{ip}}", "ray_node_disk_utilization_percentage")),
+                _panel("Network", "What each node receives and sends.", "Bps",
                        ("in, {{ip}}", "ray_node_network_receive_speed"),
                        ("out, {{ip}}", "ray_node_network_send_speed")),
-                _panel("CPUs that Ray gave out", "short",
-                       ("{{State}}", 'sum by (State) (ray_resources{Name="CPU"})')),
-                _panel("Memory by process", "bytes",
-                       ("{{Component}}", "topk(8, sum by (Component) (ray_component_rss_bytes))")),
+                _panel("Processors given to replicas", "Processors that Ray has reserved for replicas, and those that "
+                       "it could still reserve.", "short",
+                       ("reserved", 'sum(ray_resources{Name="CPU",State="USED"})'),
+                       ("free", 'sum(ray_resources{Name="CPU",State="AVAILABLE"})')),
+                _panel("Memory by process", "The eight kinds of processes with most resident memory.", "bytes",
+                       ("{{process}}", _PROCESS)),
             ),
         ),
         (
             "Replicas",
             (
-                _panel("Healthy", "short",
+                _panel("Replicas that run", "Healthy replicas of each deployment.", "short",
                        ("{{deployment}}", "sum by (deployment) (ray_serve_deployment_replica_healthy)")),
-                _panel("Wanted by the autoscaler", "short",
+                _panel("Replicas that the autoscaler wants", "What the load calls for, of each deployment.",
+                       "short",
                        ("{{deployment}}", "sum by (deployment) (ray_serve_autoscaling_target_replicas)")),
-                _panel("Calls in hand", "short",
+                _panel("Requests under way", "Calls that replicas are working on.", "short",
                        ("{{deployment}}", "sum by (deployment) (ray_serve_replica_processing_queries)")),
-                _panel("Started in half an hour", "short",
+                _panel("Replicas started in half an hour", "More than the load explains: something makes them fall "
+                       "over.", "short",
                        ("{{deployment}}",
                         "sum by (deployment) (increase(ray_serve_replica_startup_latency_ms_count[30m]))")),
-                _panel("HTTP requests", "reqps",
+                _panel("HTTP requests", "Requests per second at the endpoint, by method.", "reqps",
                        ("{{method}}", "sum by (method) (rate(ray_serve_num_http_requests_total[5m]))")),
-                _panel("Time that each device decodes", "percentunit",
+                _panel("Device utilization", "Share of the time in which devices decode.", "percentunit",
                        ("{{model}}", "model:meetmemo_device_busy:ratio_rate5m")),
-                _panel("Model", "short", ("{{model}} {{device}} {{compute_type}}", "meetmemo_model"), kind="stat"),
-                _panel("Lease", "short", ("fence", "meetmemo_lease_fence"), kind="stat"),
+                _panel("Models", "Models that are loaded, on which device, in which arithmetic.", "none",
+                       ("{{model}} on {{device}}, {{compute_type}}", 'meetmemo_model{device!=""}'), kind="name"),
+                _panel("Number of the lease", "Grows by one with each Coordinator that takes over.", "none",
+                       ("lease", "meetmemo_lease_fence"), kind="stat"),
             ),
         ),
     ),

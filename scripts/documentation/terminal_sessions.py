@@ -11,6 +11,7 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -19,6 +20,7 @@ import httpx
 
 from cluster.cli import main as program
 from cluster.cli import report
+from cluster.lifecycle import detached, running_cluster
 from pipelines.codec import encode
 from pipelines.core import ModelInfo, Segment, Transcript, Usage
 from pipelines.jobs.costs import JobCost
@@ -34,7 +36,8 @@ INTRODUCTION = """\
 Each list fits its terminal, and nothing is ever cut: where whole ids have no room they are shortened to what tells them
 apart, which every command takes; where a table has no room each row becomes lines of its own. In a pipe there is a line
 for each row, tabs between, ids whole. `--json` gives all that there is. Progress, warnings and errors go to stderr.
-[All commands](reference/cli.md). The endpoint's answers on this page are made up."""
+[All commands](reference/cli.md). The endpoint's answers on this page are made up; the demo is what
+`scripts/demo` runs."""
 
 
 def cli_page() -> str:
@@ -69,7 +72,20 @@ def _sessions() -> Iterator[tuple[str, list[tuple[int | None, str]]]]:
             (80, "meetmemo config check wrong.yaml"),
         ],
     )
-    yield "A start that fails", [(80, "meetmemo up --config wrong.yaml")]
+    yield (
+        "The demo",
+        [
+            (width, command)
+            for width in every
+            for command in (
+                "meetmemo up --detach",
+                "meetmemo transcribe --out demo-output meeting-3min.flac",
+                "meetmemo transcribe --out demo-output --channels split call-stereo.opus",
+                "meetmemo down",
+            )
+        ],
+    )
+    yield "A start that fails", [(width, "meetmemo up --config wrong.yaml") for width in every]
     yield (
         "Recordings",
         [
@@ -123,13 +139,16 @@ def _stage() -> Iterator[None]:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         try:
-            for name in ("call.mp3", "torn.mp3"):
+            for name in ("call.mp3", "torn.mp3", *(job["filename"] for job in DEMO)):
                 Path(name).write_bytes(b"ID3")
             Path("wrong.yaml").write_text(WRONG)
             environment = {name: value for name, value in os.environ.items() if not name.startswith("MEETMEMO_")}
             with (
                 patch.object(httpx.AsyncHTTPTransport, "handle_async_request", _answer),
                 patch.object(report, "costs_since", lambda ledger, since_s: COSTS),
+                patch.object(detached, "start_detached", lambda settings, arguments: RUNNING),
+                patch.object(running_cluster, "find_running", lambda settings: RUNNING),
+                patch.object(running_cluster, "stop_running", lambda running, drain_s: True),
                 patch.dict(os.environ, environment | {"MEETMEMO_HOME": f"{folder}/home"}, clear=True),
             ):
                 yield
@@ -168,6 +187,18 @@ JOBS = [
         results={"transcript.json": "/v1/jobs/0/results/transcript.json"},
     ),
 ]
+DEMO = [
+    _job(
+        number,
+        filename,
+        "succeeded",
+        seconds,
+        results={"transcript.json": f"/v1/jobs/{number}/results/transcript.json"},
+    )
+    for number, filename, seconds in ((7, "meeting-3min.flac", 185.2), (8, "call-stereo.opus", 167.2))
+]
+OPTIONS = {"model": {"enum": ["mini-en"]}, "language": {}, "channels": {"enum": ["mix", "split"]}}
+RUNNING = running_cluster.RunningCluster(pid=4711, url=URL, log="home/run/cluster.log", started="")
 BATCHES = [
     {
         "id": f"01a2293544aa77{'3b' * 9}",
@@ -220,17 +251,18 @@ async def _answer(transport: object, request: httpx.Request) -> httpx.Response:
     if request.method == "POST" and path == "/v1/jobs":
         async for _ in request.stream:  # type: ignore[union-attr]  # an upload's
             pass
-        found = next(job for job in JOBS if job["filename"] == request.headers["x-filename"])
+        found = next(job for job in (*JOBS, *DEMO) if job["filename"] == request.headers["x-filename"])
         return httpx.Response(202, json=found | {"state": "queued"})
     if path.endswith("transcript.json"):
-        return httpx.Response(200, content=encode(TRANSCRIPT))
+        clean = any(path == job["results"]["transcript.json"] for job in DEMO)
+        return httpx.Response(200, content=encode(replace(TRANSCRIPT, notes=()) if clean else TRANSCRIPT))
     if path == "/v1/choices":
-        return httpx.Response(200, json={"options": {"model": {"enum": ["mini-en"]}, "language": {}}})
-    for kind, items in (("jobs", JOBS), ("batches", BATCHES)):
+        return httpx.Response(200, json={"options": OPTIONS})
+    for kind, items, hidden in (("jobs", JOBS, DEMO), ("batches", BATCHES, [])):
         if path == f"/v1/{kind}":
             prefix = request.url.params.get("id", "")
             return httpx.Response(200, json={kind: [item for item in items if item["id"].startswith(prefix)]})
-        for item in items:
+        for item in (*items, *hidden):
             if path == f"/v1/{kind}/{item['id']}":
                 return httpx.Response(200, json=item)
     return httpx.Response(200, json={"entries": [ENTRY], "next_after": None})

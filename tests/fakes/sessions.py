@@ -65,6 +65,48 @@ class MemorySessions:
         )
         return True
 
+    def claim_check(self, session_id: str, checked_at_s: float, now_s: float) -> bool:
+        """Note that groups are read anew from now on."""
+        self._check()
+        session = self.kept.get(session_id)
+        if session is None or session.checked_at_s != checked_at_s:
+            return False
+        self.kept[session_id] = replace(session, checked_at_s=now_s)
+        return True
+
+    def renew(
+        self,
+        session_id: str,
+        *,
+        checked_at_s: float,
+        groups: Sequence[str] | None = None,
+        renewal: str | None = None,
+    ) -> None:
+        """Note when groups were read last, which they are, and how to read them next."""
+        self._check()
+        session = self.kept.get(session_id)
+        if session is not None:
+            self.kept[session_id] = replace(
+                session,
+                checked_at_s=checked_at_s,
+                groups=session.groups if groups is None else tuple(groups),
+                renewal=session.renewal if renewal is None else renewal,
+            )
+
+    def end_all(self, *, subject: str = "", provider_session: str = "") -> Sequence[Session]:
+        """Forget the sessions of a person, or of a session at the provider."""
+        self._check()
+        if not subject and not provider_session:
+            return []
+        found = [
+            session
+            for session in self.kept.values()
+            if subject in ("", session.subject) and provider_session in ("", session.provider_session)
+        ]
+        for session in found:
+            del self.kept[session.id]
+        return found
+
     def purge(self, *, created_before_s: float, seen_before_s: float) -> int:
         """Forget sessions that are over."""
         self._check()

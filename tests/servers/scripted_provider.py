@@ -25,6 +25,7 @@ class ScriptedProvider:
     """Serves discovery, keys, tokens and user info as `app`; attributes change what it says.
 
     ``claims`` go into the ID token over the right ones, None takes one out. ``userinfo`` None: there is none.
+    ``refresh_token`` is the one that tokens come with and the only one that is good; empty: there is none.
     """
 
     def __init__(self) -> None:
@@ -40,6 +41,9 @@ class ScriptedProvider:
         self.n_key_fetches = 0
         self.asked: dict[str, str] = {}  # the last request to the token endpoint
         self.algorithm = "RS256"
+        self.refresh_token = ""
+        self.renews_id_token = True
+        self.n_renewals = 0
         self._challenges: dict[str, tuple[str, str]] = {}
         self._n_keys = 0
         self.new_key()
@@ -57,7 +61,21 @@ class ScriptedProvider:
         self._challenges[code] = (authorization["code_challenge"], authorization["nonce"])
         return code
 
-    def id_token(self, nonce: str) -> str:
+    def logout_token(self, **claims: Any) -> str:
+        """Sign a logout token; None takes a claim out."""
+        now_s = int(self.clock())
+        right = {
+            "iss": self.issuer,
+            "aud": CLIENT_ID,
+            "iat": now_s,
+            "exp": now_s + 120,
+            "jti": "one",
+            "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
+        }
+        told = {name: value for name, value in {**right, **claims}.items() if value is not None}
+        return jwt.encode(told, self.key, algorithm="RS256", headers={"kid": self.key_id, "typ": "logout+jwt"})
+
+    def id_token(self, nonce: str | None) -> str:
         """Sign an ID token."""
         now_s = int(self.clock() + self.clock_error_s)
         right = {"iss": self.issuer, "aud": CLIENT_ID, "sub": "emil", "nonce": nonce, "iat": now_s, "exp": now_s + 300}
@@ -68,6 +86,18 @@ class ScriptedProvider:
         if self.algorithm == "HS256":  # with what everybody knows
             return jwt.encode(claims, CLIENT_SECRET.ljust(32, "."), algorithm="HS256", headers={"kid": self.key_id})
         return jwt.encode(claims, self.key, algorithm=self.algorithm, headers={"kid": self.key_id})
+
+    def _renewed(self) -> Response:
+        """Answer to a refresh token; the next one is another, as with providers that rotate them."""
+        if not self.refresh_token or self.asked["refresh_token"] != self.refresh_token:
+            return JSONResponse({"error": "invalid_grant"}, 400)
+        self.n_renewals += 1
+        self.refresh_token = f"refresh-{self.n_renewals}"
+        return JSONResponse(self._tokens() | ({"id_token": self.id_token(None)} if self.renews_id_token else {}))
+
+    def _tokens(self) -> dict[str, Any]:
+        tokens = {"access_token": "opaque", "token_type": "Bearer", "expires_in": 300}
+        return tokens | ({"refresh_token": self.refresh_token} if self.refresh_token else {})
 
     def _routes(self) -> FastAPI:
         app = FastAPI()
@@ -101,12 +131,13 @@ class ScriptedProvider:
             if self.token_error is not None:
                 status, body = self.token_error
                 return JSONResponse(body, status)
+            if self.asked["grant_type"] == "refresh_token":
+                return self._renewed()
             challenge, nonce = self._challenges.pop(self.asked["code"], ("", ""))
             verifier = hashlib.sha256(self.asked["code_verifier"].encode()).digest()
             if challenge != base64.urlsafe_b64encode(verifier).decode().rstrip("="):
                 return JSONResponse({"error": "invalid_grant"}, 400)
-            tokens = {"access_token": "opaque", "token_type": "Bearer", "expires_in": 300}
-            return JSONResponse({**tokens, "id_token": self.id_token(nonce)})
+            return JSONResponse({**self._tokens(), "id_token": self.id_token(nonce)})
 
         @app.get("/me")
         async def me() -> dict[str, Any]:

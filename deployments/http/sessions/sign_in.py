@@ -8,6 +8,7 @@ from fastapi import Request
 from deployments.auth.authenticators import Principal
 from deployments.auth.oidc import Provider
 from deployments.auth.sessions import Sessions, SignedIn
+from deployments.auth.visits import VisitMeter
 from deployments.http.app_key import AppKey
 from deployments.http.middleware.security_headers import set_response_headers
 from deployments.http.sessions.cookies import SessionCookies
@@ -24,10 +25,18 @@ class SignIn:
     cookies: SessionCookies
     secret: Secret
     name: str
+    visits: VisitMeter
     clock: Callable[[], float]
 
 
 SIGN_IN: AppKey[SignIn | None] = AppKey("sign_in")
+
+
+def count_visit(request: Request, sign_in: SignIn, kind: str) -> None:
+    """Count an attempt to sign in or out; raises `Overloaded` for one too many."""
+    forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
+    peer = request.client.host if request.client else ""
+    sign_in.visits.count(kind, sign_in.visits.address_of(peer, forwarded))
 
 
 async def signed_in(request: Request) -> SignedIn | None:

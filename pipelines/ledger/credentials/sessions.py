@@ -23,7 +23,8 @@ class Session:
     """The record of a session; times are Unix seconds.
 
     ``subject`` is the provider's name of the person, stable and never given to another; ``groups`` are those that the
-    provider told when the person signed in. ``tenant`` is the one the person works in now.
+    provider told at ``checked_at_s``. ``renewal`` is its refresh token, encrypted, and ``provider_session`` its id of
+    the session there; both may be empty. ``tenant`` is the one the person works in now.
     """
 
     id: str
@@ -38,6 +39,9 @@ class Session:
     created_at_s: float
     rotated_at_s: float
     seen_at_s: float
+    checked_at_s: float
+    renewal: str = ""
+    provider_session: str = ""
 
 
 def new_token() -> str:
@@ -85,6 +89,25 @@ class SessionStore(Protocol):
 
     def rotate(self, session_id: str, digest: str, new_digest: str, now_s: float, tenant: str | None = None) -> bool:
         """Replace a session's token, and its tenant where one is named; return False where ``digest`` is not its."""
+
+    def claim_check(self, session_id: str, checked_at_s: float, now_s: float) -> bool:
+        """Note that groups are read anew from now on; return False where another server was first to do so."""
+
+    def renew(
+        self,
+        session_id: str,
+        *,
+        checked_at_s: float,
+        groups: Sequence[str] | None = None,
+        renewal: str | None = None,
+    ) -> None:
+        """Note when groups were read last, which they are, and how to read them next; None leaves a value."""
+
+    def end_all(self, *, subject: str = "", provider_session: str = "") -> Sequence[Session]:
+        """Forget the sessions of a person, of a session at the provider, or of both together; return them.
+
+        Of nobody where neither is named.
+        """
 
     def purge(self, *, created_before_s: float, seen_before_s: float) -> int:
         """Forget sessions that began or were used last before these times; return how many."""

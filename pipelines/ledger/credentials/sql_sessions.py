@@ -25,7 +25,7 @@ class SqlSessions:
 
     def add(self, session: Session) -> None:
         """Keep a new session."""
-        texts = {name: storable(getattr(session, name)) for name in ("subject", "name", "email")}
+        texts = {name: storable(getattr(session, name)) for name in ("subject", "name", "email", "provider_session")}
         row = vars(session) | texts | {"groups": storable(json.dumps(session.groups))}
         with self._database.writing() as connection:
             connection.execute(insert(sessions), [row])
@@ -70,6 +70,40 @@ class SqlSessions:
         }
         with self._database.writing() as connection:
             return connection.execute(mine.values(**values)).rowcount > 0
+
+    def claim_check(self, session_id: str, checked_at_s: float, now_s: float) -> bool:
+        """Note that groups are read anew from now on."""
+        mine = update(sessions).where(sessions.c.id == session_id, sessions.c.checked_at_s == checked_at_s)
+        with self._database.writing() as connection:
+            return connection.execute(mine.values(checked_at_s=now_s)).rowcount > 0
+
+    def renew(
+        self,
+        session_id: str,
+        *,
+        checked_at_s: float,
+        groups: Sequence[str] | None = None,
+        renewal: str | None = None,
+    ) -> None:
+        """Note when groups were read last, which they are, and how to read them next."""
+        values: dict[str, Any] = {"checked_at_s": checked_at_s}
+        if groups is not None:
+            values["groups"] = storable(json.dumps(list(groups)))
+        if renewal is not None:
+            values["renewal"] = renewal
+        with self._database.writing() as connection:
+            connection.execute(update(sessions).where(sessions.c.id == session_id).values(**values))
+
+    def end_all(self, *, subject: str = "", provider_session: str = "") -> Sequence[Session]:
+        """Forget the sessions of a person, or of a session at the provider."""
+        named = {"subject": storable(subject), "provider_session": storable(provider_session)}
+        wanted = [sessions.c[name] == value for name, value in named.items() if value]
+        if not wanted:
+            return []
+        with self._database.writing() as connection:
+            found = [_session_of(row) for row in connection.execute(select(sessions).where(*wanted))]
+            connection.execute(delete(sessions).where(sessions.c.id.in_([session.id for session in found])))
+        return found
 
     def purge(self, *, created_before_s: float, seen_before_s: float) -> int:
         """Forget sessions that are over."""

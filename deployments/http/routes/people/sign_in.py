@@ -6,25 +6,31 @@ gets the problem document.
 
 import re
 from collections.abc import Awaitable, Callable
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from deployments.auth.attempt_cookie import new_attempt, opened, sealed
 from deployments.auth.oidc import TEMPORARY
+from deployments.auth.session_deeds import ended_session
 from deployments.http.errors.problems import answer
 from deployments.http.sessions.own_page import check_own_page
-from deployments.http.sessions.sign_in import SignIn
+from deployments.http.sessions.sign_in import SignIn, count_visit
 from deployments.schemas.options import ApiModel
-from pipelines.errors import MeetMemoError, ProviderUnavailable, SignInFailed, SignInRefused
+from deployments.telemetry.request_context import current_request
+from deployments.tenant.threads import in_thread
+from pipelines.audit import SYSTEM, AuditLog
+from pipelines.errors import InvalidRequest, MeetMemoError, ProviderUnavailable, SignInFailed, SignInRefused
 
 METHODS_PATH = "/auth/methods"
 LOGIN_PATH = "/auth/login"
 CALLBACK_PATH = "/auth/callback"
 LOGOUT_PATH = "/auth/logout"
+PROVIDER_LOGOUT_PATH = "/auth/backchannel-logout"
 
 MAX_PARAMETER_CHARS = 4096
+MAX_LOGOUT_BYTES = 1 << 16
 _PLACE = re.compile(r"/[A-Za-z0-9._~%/-]{0,500}")
 _ERROR = re.compile(r"[a-z_]{1,40}")
 
@@ -55,8 +61,8 @@ def method_routes(sign_in: SignIn | None) -> APIRouter:
     return router
 
 
-def sign_in_routes(sign_in: SignIn) -> APIRouter:
-    """Build the routes that sign people in and out."""
+def sign_in_routes(sign_in: SignIn, audit: AuditLog) -> APIRouter:
+    """Build the routes that sign people in and out; the provider's signing out is entered into the audit log."""
     router = APIRouter(include_in_schema=False)
     provider, sessions, cookies = sign_in.provider, sign_in.sessions, sign_in.cookies
 
@@ -71,6 +77,8 @@ def sign_in_routes(sign_in: SignIn) -> APIRouter:
 
     @router.get(LOGIN_PATH)
     async def login(request: Request, to: str = "/") -> Response:
+        count_visit(request, sign_in, "login")
+
         async def begin() -> Response:
             attempt = new_attempt(to if _PLACE.fullmatch(to) else "/", sign_in.clock())
             response = RedirectResponse(await provider.authorization_url(attempt), status_code=303)
@@ -81,6 +89,7 @@ def sign_in_routes(sign_in: SignIn) -> APIRouter:
 
     @router.get(CALLBACK_PATH)
     async def callback(request: Request) -> Response:
+        count_visit(request, sign_in, "callback")
         parameters = {name: value[:MAX_PARAMETER_CHARS] for name, value in request.query_params.items()}
         state = parameters.get("state", "")
 
@@ -111,7 +120,28 @@ def sign_in_routes(sign_in: SignIn) -> APIRouter:
         cookies.drop_session(response)
         return response
 
+    @router.post(PROVIDER_LOGOUT_PATH, status_code=204)
+    async def logged_out_there(request: Request) -> Response:
+        """End the sessions that the provider says are over (OpenID Connect Back-Channel Logout 1.0)."""
+        count_visit(request, sign_in, "backchannel-logout")
+        fields = parse_qs((await _small_body(request)).decode("ascii", "replace"))
+        subject, provider_session = await provider.logged_out(fields.get("logout_token", [""])[0])
+        ended = await sessions.end_all(subject=subject, provider_session=provider_session)
+        actor, request_id = f"{SYSTEM}identity-provider", current_request().request_id
+        await in_thread(audit.append, [ended_session(session, actor, request_id) for session in ended])
+        return Response(status_code=204, headers={"cache-control": "no-store"})
+
     return router
+
+
+async def _small_body(request: Request) -> bytes:
+    """Return the body; raises `InvalidRequest` for a large one."""
+    body = bytearray()
+    async for block in request.stream():
+        body += block
+        if len(body) > MAX_LOGOUT_BYTES:
+            raise InvalidRequest("A logout token is smaller.")
+    return bytes(body)
 
 
 def _check_granted(parameters: dict[str, str]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
-from cluster.client.transcribe import plan, transcribe
+from cluster.client.transcribe import one_line, plan, transcribe
 
 
 def test_folders_of_the_longest_names_can_be_made(tmp_path: Path) -> None:
@@ -50,3 +50,10 @@ async def test_progress_of_failed_recordings(tmp_path: Path) -> None:
     assert "a [1].mp3" in shown[True]
     assert "0:00 of 0:00" not in shown[True]
     assert shown[False] == ""
+
+
+def test_notes_are_one_line() -> None:
+    """Sentences follow each other; a semicolon stands after what is none."""
+    assert one_line(()) == ""
+    assert one_line(("11.66 s were found.", "0:09 failed")) == "11.66 s were found. 0:09 failed"
+    assert one_line(("0:09 failed", "Something else.")) == "0:09 failed; Something else."

@@ -41,11 +41,17 @@ def settings_with(home: Path, **changes: Any) -> Settings:
 def test_sign_in_is_built_of_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Below the public URL, under the issuer's host for a name, with times in seconds."""
     monkeypatch.setenv(OIDC_SECRET, SECRET)
-    sign_in = build_sign_in(settings_with(tmp_path, oidc={"lifetime_h": 10, "idle_h": 0.5}))
+    sections = {
+        "oidc": {"lifetime_h": 10, "idle_h": 0.5, "groups_h": 1, "sign_ins_per_min": 7},
+        "http": {"n_proxies": 2},
+    }
+    sign_in = build_sign_in(settings_with(tmp_path, **sections))
     assert sign_in is not None
     assert sign_in.name == "id.example"
     assert sign_in.cookies.session_name == "__Secure-meetmemo_session"
     assert (sign_in.sessions.rules.lifetime_s, sign_in.sessions.rules.idle_s) == (36_000.0, 1800.0)
+    assert (sign_in.sessions.rules.groups_s, sign_in.visits.limits.in_all) == (3600.0, 7)
+    assert (sign_in.visits.limits.per_address, sign_in.visits.limits.n_proxies) == (120, 2)
     assert sign_in.sessions.grants.memberships(["writers"]) == {"acme": Role.EDITOR}
 
 
@@ -61,6 +67,9 @@ def test_without_an_issuer_nobody_signs_in(tmp_path: Path) -> None:
         ({"http": {"public_url": None}}, "needs http.public_url"),
         ({"oidc": {"issuer": "http://id.example"}}, "must be an https URL"),
         ({"oidc": {"issuer": "http://127.0.0.1.evil.example"}}, "must be an https URL"),
+        ({"oidc": {"issuer": "https://login.microsoftonline.com/common/v2.0"}}, "your own tenant"),
+        ({"oidc": {"issuer": "https://login.microsoftonline.com/organizations/v2.0"}}, "your own tenant"),
+        ({"oidc": {"sign_ins_per_min": 0}}, "greater than or equal to 1"),
         ({"oidc": {"client_id": None}}, "needs oidc.client_id"),
         ({"oidc": {"scopes": ["profile"]}}, "must hold openid"),
         ({"oidc": {"grants": None}}, "needs oidc.grants"),

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from deployments.auth.oidc import Person
+from deployments.auth.oidc_claims import Person
 from deployments.auth.roles import Role
 from deployments.auth.sessions import GRACE_S, ROTATE_S, TOUCH_INTERVAL_S
 from pipelines.errors import Forbidden, LedgerUnavailable, SignInRefused, Unauthenticated
@@ -14,7 +14,15 @@ from tests.fakes.ledger import ManualClock
 from tests.fakes.sessions import MemorySessions
 from tests.support.sign_in import GRANTS, REFUSAL, RULES, sessions_over
 
-EMIL = Person(subject="emil", name="Emil", email="emil@acme.example", groups=("writers", "sports"), id_token="…")
+EMIL = Person(
+    subject="emil",
+    name="Emil",
+    email="emil@acme.example",
+    groups=("writers", "sports"),
+    id_token="…",
+    refresh_token="first",
+    provider_session="s-1",
+)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Voices that a Diarizer knows, with networks that tell loud from quiet."""
 
 import base64
+import functools
 import io
 import wave
 from pathlib import Path
@@ -69,7 +70,7 @@ async def enrolled(diarizer: Diarizer, store: MemoryStore, name: str, clip: byte
 
 async def test_an_enrolled_voice_is_recognised(store: MemoryStore, cipher: VoiceCipher) -> None:
     """The other one stays unknown, and so do both where the profile is another tenant's, or gone, or of another key."""
-    diarizer = Diarizer(store=store, load=LoudnessModels, cipher=cipher)
+    diarizer = Diarizer(store=store, load=LoudnessModels, cipher=lambda: cipher)
     span = stored_span(store, 0)
     await diarizer.hear(hearing(span))
     await enrolled(diarizer, store, "Ann", wav(QUIET), tenant="other")
@@ -80,7 +81,7 @@ async def test_an_enrolled_voice_is_recognised(store: MemoryStore, cipher: Voice
     assert (ann.speaker, ann.name, ann.profile) == (1, "Ann", profile.id)
     assert ann.similarity > 0.9
     assert found.n_known == 1
-    other = Diarizer(store=store, load=LoudnessModels, cipher=VoiceCipher(new_key()))
+    other = Diarizer(store=store, load=LoudnessModels, cipher=functools.partial(VoiceCipher, new_key()))
     keyless = Diarizer(store=store, load=LoudnessModels)
     for each in (other, keyless):
         assert (await each.tell_apart(telling(span))).recognised == ()
@@ -88,11 +89,35 @@ async def test_an_enrolled_voice_is_recognised(store: MemoryStore, cipher: Voice
     assert (await diarizer.tell_apart(telling(span))).recognised == ()
 
 
+async def test_the_key_is_read_as_it_is_now(store: MemoryStore, cipher: VoiceCipher) -> None:
+    """One that is set, changed or taken away counts from then on; no replica restarts for it."""
+    now: list[VoiceCipher | None] = [None]
+    diarizer = Diarizer(store=store, load=LoudnessModels, cipher=lambda: now[0])
+    span = stored_span(store, 0)
+    await diarizer.hear(hearing(span))
+    await enrolled(Diarizer(store=store, load=LoudnessModels, cipher=lambda: cipher), store, "Ann", wav(QUIET))
+    for key, n_known in ((None, 0), (cipher, 1), (VoiceCipher(new_key()), 0), (cipher, 1), (None, 0)):
+        now[0] = key
+        assert (await diarizer.tell_apart(telling(span))).n_known == n_known
+
+
+async def test_a_key_that_is_none_costs_no_speakers(store: MemoryStore) -> None:
+    """Voices are told apart as ever, without the names of profiles."""
+
+    def broken() -> VoiceCipher:
+        raise ConfigurationError("MEETMEMO_VOICES_KEY: no base64")
+
+    diarizer = Diarizer(store=store, load=LoudnessModels, cipher=broken)
+    span = stored_span(store, 0)
+    await diarizer.hear(hearing(span))
+    assert (await diarizer.tell_apart(telling(span))).recognised == ()
+
+
 async def test_a_profile_that_was_moved_to_another_tenant_opens_nothing(
     store: MemoryStore, cipher: VoiceCipher
 ) -> None:
     """Whoever can write the store still cannot have a stranger recognised."""
-    diarizer = Diarizer(store=store, load=LoudnessModels, cipher=cipher)
+    diarizer = Diarizer(store=store, load=LoudnessModels, cipher=lambda: cipher)
     span = stored_span(store, 0)
     await diarizer.hear(hearing(span))
     profile = await enrolled(diarizer, store, "Ann", wav(QUIET), tenant="other")
@@ -127,7 +152,7 @@ async def test_what_is_not_one_voice_is_not_enrolled(
     store: MemoryStore, cipher: VoiceCipher, clip: bytes, error: type[Exception]
 ) -> None:
     """Two voices, too little of one, silence, no recording."""
-    diarizer = Diarizer(store=store, load=LoudnessModels, cipher=cipher)
+    diarizer = Diarizer(store=store, load=LoudnessModels, cipher=lambda: cipher)
     with pytest.raises(error):
         await enrolled(diarizer, store, "Ann", clip)
 
@@ -136,7 +161,7 @@ async def test_a_speaker_is_enrolled_from_the_kept_recording(
     store: MemoryStore, cipher: VoiceCipher, tmp_path: Path
 ) -> None:
     """From passages of it; what it is recognised by is theirs."""
-    diarizer = Diarizer(store=store, load=LoudnessModels, cipher=cipher)
+    diarizer = Diarizer(store=store, load=LoudnessModels, cipher=lambda: cipher)
     request = EnrolmentRequest(
         tenant="t", voice_id="v", job_id="kept", passages=(Passage(channel=0, start_s=4.0, end_s=7.5),)
     )

@@ -36,6 +36,7 @@ def session(token, *, at_s=1000.0):
         created_at_s=at_s,
         rotated_at_s=at_s,
         seen_at_s=at_s,
+        checked_at_s=at_s,
     )
 
 
@@ -109,3 +110,35 @@ def test_tokens():
     assert session_id_of(successor(token, b"key")) == session_id_of(token)
     assert session_id_of("ms_xyz_" + "a" * 43) is None
     assert session_id_of(f"{token}x") is None
+
+
+def test_groups_are_read_anew_by_one(store):
+    """The first server to say so; what it finds is kept, and what it leaves out stays."""
+    token = new_token()
+    store.add(replace(session(token), name="Emil", renewal="sealed", provider_session="s-1"))
+    session_id = str(session_id_of(token))
+    assert store.claim_check(session_id, 1000.0, 2000.0)
+    assert not store.claim_check(session_id, 1000.0, 2000.0)
+    store.renew(session_id, checked_at_s=1500.0)
+    assert store.find(session_id).checked_at_s == 1500.0
+    assert (store.find(session_id).groups, store.find(session_id).renewal) == (("writers", "作者"), "sealed")
+    store.renew(session_id, checked_at_s=3000.0, groups=("listeners",), renewal="")
+    found = store.find(session_id)
+    assert (found.checked_at_s, found.groups, found.renewal, found.provider_session) == (
+        3000.0, ("listeners",), "", "s-1",
+    )  # fmt: skip
+    assert not store.claim_check("0123456789abcdef", 0.0, 1.0)
+
+
+def test_all_sessions_of_somebody(store):
+    """By the person, by the session at the provider, or both; of nobody where nothing is named."""
+    tokens = [new_token() for _ in range(4)]
+    people = [("emil", "s-1"), ("emil", "s-2"), ("ada", "s-3"), ("ada", "")]
+    for token, (subject, there) in zip(tokens, people, strict=True):
+        store.add(replace(session(token), name="", subject=subject, provider_session=there))
+    assert list(store.end_all()) == []
+    assert len(store.list()) == 4
+    assert [one.id for one in store.end_all(subject="ada", provider_session="s-3")] == [session_id_of(tokens[2])]
+    assert list(store.end_all(subject="ada", provider_session="s-1")) == []
+    assert {one.id for one in store.end_all(subject="emil")} == {session_id_of(token) for token in tokens[:2]}
+    assert [one.subject for one in store.list()] == ["ada"]

@@ -6,6 +6,7 @@ from dataclasses import fields
 import httpx
 import pytest
 
+from deployments.auth import oidc
 from deployments.http.app import build_api
 from deployments.http.config import ApiConfig, ApiServices
 from deployments.http.dependencies import BACKEND
@@ -16,10 +17,13 @@ from pipelines.ledger.open import open_ledger
 from pipelines.ledger.sql_batches import SqlBatches
 from pipelines.storage.open import open_store
 from tests.fakes.ledger import MemoryLedger
+from tests.fakes.sessions import MemorySessions
 from tests.fakes.store import MemoryStore
+from tests.servers.scripted_provider import ScriptedProvider
 from tests.support.api_harness import Api, SteeredCoordinator, api_config, fields_of
 from tests.support.asgi_server import serve_asgi
 from tests.support.shared_analysis import share_analysis
+from tests.support.sign_in_site import Site
 
 # `max_concurrent_uploads` is a limit of both kinds; here it is the replica's.
 TENANT_LIMITS = {field.name for field in fields(TenantLimits)} - {"max_concurrent_uploads"}
@@ -95,3 +99,18 @@ async def any_api(request, make_api, tmp_path):
 def real_server():
     """Serve an ASGI application on a free port of 127.0.0.1 for the length of an ``async with``."""
     return serve_asgi
+
+
+@pytest.fixture
+def provider():
+    return ScriptedProvider()
+
+
+@pytest.fixture
+async def site(make_api, provider, real_server, monkeypatch):
+    monkeypatch.setattr(oidc, "TIMEOUT_S", 60.0)  # a machine that is busy with other things
+    async with contextlib.AsyncExitStack() as stack:
+        provider.issuer = await stack.enter_async_context(real_server(provider.app))
+        site = Site(make_api, provider, MemorySessions())
+        yield await site.start()
+        await site.browser.aclose()

@@ -47,7 +47,7 @@ def enrolment():
 
 @pytest.fixture
 async def api(make_api, enrolment):
-    return await make_api(store=enrolment.store, enrolment=enrolment, authenticator=Tenants())
+    return await make_api(store=enrolment.store, enrolment=lambda: enrolment, authenticator=Tenants())
 
 
 async def enrol(api, tenant="mine", files=CLIP, **fields):
@@ -155,9 +155,18 @@ async def test_without_a_key_of_the_installation_nobody_is_enrolled(make_api):
     assert api.blobs == []
 
 
+async def test_a_key_that_is_set_meanwhile(make_api, enrolment):
+    """Counts from the next request on."""
+    ports = [None]
+    api = await make_api(store=enrolment.store, enrolment=lambda: ports[0], authenticator=Tenants())
+    assert (await enrol(api)).status_code == 409
+    ports[0] = enrolment
+    assert (await enrol(api)).status_code == 201
+
+
 async def test_a_corrected_speaker_is_enrolled(make_api, enrolment):
     """From where they are alone in the recording that their job keeps, by their newest name."""
-    api = await make_api(store=enrolment.store, enrolment=enrolment)
+    api = await make_api(store=enrolment.store, enrolment=lambda: enrolment)
     job_id = await api.submit(filename="call.wav")
     api.advance(job_id, Claimed(), Segmented(n_chunks=0), TranscriptStored(), ResultsStored(names=RESULT_FORMATS))
     keys = JobKeys(tenant="default", job_id=job_id)
