@@ -71,7 +71,6 @@ def simulate(cluster: Cluster, costs: Costs, shape: Shape, *, load: float, price
         usd=usd_per_audio_hour(
             cluster,
             costs,
-            shape,
             audio_s_per_s=flow.audio_s_per_s,
             device_usd=prices.device_usd,
             core_usd=prices.core_usd,
@@ -114,7 +113,7 @@ def table(rows: Sequence[Row]) -> str:
 
 def walls_table(base: Cluster, costs: Costs, shapes: Sequence[Shape]) -> str:
     """Format a Markdown table of what no number of processes raises, as devices of the cluster's speed."""
-    lines = ["| shape | " + " | ".join(f"wall {number + 1}" for number in range(3)) + " |", "|---|---|---|---|"]
+    lines = ["| shape | " + " | ".join(f"wall {number + 1}" for number in range(2)) + " |", "|---|---|---|"]
     for shape in shapes:
         each = device_speed(base, shape)
         found = walls(base, costs, shape)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scripts.scaling.cluster import Cluster
-from scripts.scaling.costs import NODE, Costs, Measured
+from scripts.scaling.costs import RAY, Costs, Measured
 from scripts.scaling.job_flow import Arrivals, JobFlow
 from scripts.scaling.stations import Machine
 
@@ -59,7 +59,7 @@ def predict(costs: Costs, run: Measured) -> list[Prediction]:
         node_calls_s=math.inf,
         store_s=0.001,
     )
-    background = sum(costs.idle_ms.get(part, 0.0) for part in (NODE, "client")) / 1000
+    background = sum(costs.idle_ms.get(part, 0.0) for part in (RAY, "client")) / 1000
     machine = Machine(max(0.1, run.cores_free - background))
     at_once = run.n_jobs if run.way == "batch" else UPLOADS_AT_ONCE
     arrivals = Arrivals(n_jobs=run.n_jobs, at_once=at_once)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from pipelines.core import SAMPLE_RATE
 from pipelines.scheduling.shards import MAX_SHARDS
-from scripts.scaling.costs import NODE, Costs, Shape
+from scripts.scaling.costs import RAY, Costs, Shape
 
 SAMPLE_BYTES = 2
 STORE_NODE_CORES = 8
@@ -53,7 +53,6 @@ class Cluster:
             "ingestion": self.ingestion,
             "minutes writers": self.minutes_writers,
             "ledger": self.ledger_cores,
-            "ray head": 1,
         }
 
     @property
@@ -97,7 +96,7 @@ def bounds(cluster: Cluster, costs: Costs, shape: Shape) -> dict[str, float]:
 def sized(cluster: Cluster, costs: Costs, shape: Shape, *, load: float, full: float = FULL) -> Cluster:
     """Return the cluster with as many processes of each part as its devices' load needs, none more than ``full``.
 
-    What no number raises stays: shards beyond `MAX_SHARDS`, the ledger and Ray's head.
+    What no number raises stays: shards beyond `MAX_SHARDS`, and the ledger.
     """
     jobs_s = load * cluster.devices * device_speed(cluster, shape) / shape.audio_s
 
@@ -118,15 +117,15 @@ def sized(cluster: Cluster, costs: Costs, shape: Shape, *, load: float, full: fl
 def walls(cluster: Cluster, costs: Costs, shape: Shape) -> dict[str, float]:
     """Return the audio seconds per second beyond which no number of processes helps, by resource, lowest first."""
     most = bounds(replace(cluster, shards=MAX_SHARDS), costs, shape)
-    return dict(sorted(((name, most[name]) for name in ("coordinator", "ledger", "ray head")), key=_second))
+    return dict(sorted(((name, most[name]) for name in ("coordinator", "ledger")), key=_second))
 
 
 def usd_per_audio_hour(
-    cluster: Cluster, costs: Costs, shape: Shape, *, audio_s_per_s: float, device_usd: float, core_usd: float
+    cluster: Cluster, costs: Costs, *, audio_s_per_s: float, device_usd: float, core_usd: float
 ) -> float:
     """Return the price of an audio hour at hourly prices of a device with its host, and of every other core."""
-    node_cores = costs.job_s(NODE, shape) * audio_s_per_s / shape.audio_s
-    paid_usd = cluster.devices * device_usd + (cluster.n_cores + node_cores) * core_usd
+    n_cores = cluster.n_cores + costs.idle_ms.get(RAY, 0.0) / 1000
+    paid_usd = cluster.devices * device_usd + n_cores * core_usd
     return paid_usd / audio_s_per_s if audio_s_per_s else math.inf
 
 

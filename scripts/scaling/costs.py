@@ -19,12 +19,12 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "minutes writers": ("MinutesWriter",),
     "ledger": ("postgres",),
     "transcribers": ("Transcriber",),
-    "ray head": ("gcs_server", "ServeController", "HAProxyManager"),
     "client": ("scripts.control.cli",),
 }
-"""The processes of each part, by how their names begin in a run. What is of no part is Ray's on every node."""
+"""The processes of each part, by how their names begin in a run. What is of no part is `RAY`'s."""
 
-NODE = "ray nodes"
+RAY = "ray"
+"""Its controllers and agents take the same in a second whatever number of jobs there is, and are costed so."""
 BY_AUDIO = ("segmenter", "ingestion", "client")
 """Parts whose cost grows with seconds of audio; that of the others does with chunks."""
 Unit = Literal["chunk", "audio_s"]
@@ -56,7 +56,8 @@ class Cost:
 class Measured:
     """A run: processor milliseconds of a job by part, without what the part takes when there is nothing to do.
 
-    ``idle_ms`` is that, in a second of one process. ``store_calls`` and ``ledger_writes`` are those of a job.
+    ``idle_ms`` is that, in a second of one process; of `RAY` it is all. ``store_calls`` and ``ledger_writes`` are a
+    job's.
     ``cores_free`` are the cores that other programs left to the run; 0 where it does not say so.
     """
 
@@ -79,6 +80,7 @@ class Measured:
         n_jobs, n_shards = row["n_jobs"], row.get("n_shards", 1)
         total_ms, idle_ms = _by_part(row["work_ms"]), _by_part(row["idle_ms"])
         job_s = row["wall_s"] / n_jobs
+        idle_ms[RAY] = total_ms.get(RAY, 0.0) / job_s
         return cls(
             shape=Shape(name=row["shape"], audio_s=row["audio_s"] / n_jobs, n_chunks=row["n_chunks"] / n_jobs),
             way=row["way"],
@@ -181,7 +183,7 @@ def _units(shape: Shape, unit: Unit) -> float:
 def _by_part(process_ms: Mapping[str, float]) -> dict[str, float]:
     found: dict[str, float] = {}
     for process, ms in process_ms.items():
-        part = next((part for part, names in PARTS.items() if process.startswith(names)), NODE)
+        part = next((part for part, names in PARTS.items() if process.startswith(names)), RAY)
         found[part] = found.get(part, 0.0) + ms
     return found
 

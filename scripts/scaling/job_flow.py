@@ -23,14 +23,12 @@ from pipelines.scheduling.fair_queue import FairQueue
 from pipelines.scheduling.shards import shard_index
 from pipelines.scheduling.work_item import WorkItem
 from scripts.scaling.cluster import Cluster, store_s
-from scripts.scaling.costs import NODE, Costs, Shape
+from scripts.scaling.costs import Costs, Shape
 from scripts.scaling.stations import Act, Clock, Machine, Station
 
 _TENANTS = 12
 _WARM_UP = 0.5
 """Share of the time that is not measured: queues fill first."""
-_NODES = 64
-"""Ray's processes on nodes never wait for one another."""
 Step = Callable[[Act], None]
 
 
@@ -100,7 +98,7 @@ class JobFlow:
         self._machine = machine
         self._rng = Random(seed)
         self._clock = Clock()
-        numbers = {**cluster.processes, "client": 1, "transcribers": cluster.devices, NODE: _NODES}
+        numbers = {**cluster.processes, "client": 1, "transcribers": cluster.devices}
         self._stations = {part: Station(self._clock, n, machine) for part, n in numbers.items()}
         self._stations["store"] = Station(self._clock, cluster.store_nodes)
         self._shards = [
@@ -152,7 +150,7 @@ class JobFlow:
             left=round(job_shape.n_chunks),
         )
         self._n_submitted += 1
-        steps = [self._part(job, part) for part in ("client", NODE, "ray head", "ingestion")]
+        steps = [self._part(job, part) for part in ("client", "ingestion")]
         self._follow([*steps, self._store(job), self._commit(job)], partial(self._accept, job))
 
     def _accept(self, job: _Job) -> None:

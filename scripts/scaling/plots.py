@@ -10,7 +10,7 @@ from scripts.scaling.costs import Measured
 from scripts.scaling.queue_report import QueueRuns
 
 _COLOURS = ("#2f6f8f", "#c8553d", "#588157", "#8d6a9f", "#b08900", "#7a7a7a", "#333333", "#d19fb0")
-_BOUNDS = ("coordinator", "ledger", "segmenter", "ingestion", "minutes writers", "store", "ray head")
+_BOUNDS = ("coordinator", "ledger", "segmenter", "ingestion", "minutes writers", "store")
 
 
 def plot_queue(runs: QueueRuns, path: Path) -> None:

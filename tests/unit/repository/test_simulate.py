@@ -35,8 +35,6 @@ COSTS = Costs(
         "minutes writers": per_chunk(8.0, 0.5),
         "ledger": per_chunk(4.0, 0.05),
         "transcribers": per_chunk(2.0, 5.0),
-        "ray head": per_chunk(0.1, 0.0),
-        "ray nodes": per_chunk(1.0, 0.0),
     },
     idle_ms={"coordinator": 20.0},
     store_calls=per_chunk(20.0, 6.0),
@@ -88,10 +86,11 @@ def test_costs_are_read_from_a_run(tmp_path: Path) -> None:
     assert costs.store_calls.of(CALLS) == pytest.approx(4.75)
     assert costs.ledger_writes.of(MEETINGS) == pytest.approx(2.0)
     assert costs.idle_ms["coordinator"] == 20.0
+    assert (costs.idle_ms["ray"], costs.job_s("ray", CALLS)) == pytest.approx((10.0, 0.0))  # 1 ms a job, 10 jobs/s
 
 
 def test_costs_are_never_negative(tmp_path: Path) -> None:
-    """A part that cost less for a longer recording costs by the job; one that cost more than in proportion, by the chunk."""
+    """What cost less for a longer recording costs by the job; what cost more than in proportion, by the chunk."""
     rows = [measured_row(CALLS), measured_row(MEETINGS)]
     rows[0]["work_ms"] |= {"Ingestion": 5.0, "MinutesWriter": 1.0}
     rows[1]["work_ms"] |= {"Ingestion": 4.0, "MinutesWriter": 100.0}
