@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from scripts.scaling.cluster import Cluster
 from scripts.scaling.costs import RAY, Costs, Measured
-from scripts.scaling.job_flow import Arrivals, JobFlow
+from scripts.scaling.job_flow import Arrivals, Flow, JobFlow
 from scripts.scaling.stations import Machine
 
 MOST_OFF = 0.2
@@ -41,11 +41,30 @@ class Prediction:
 def predict(costs: Costs, run: Measured) -> list[Prediction]:
     """Predict jobs a second, and the processor time of every part and of all, per job.
 
-    The cores that other programs left to the run are taken from it; nothing else but its number of jobs is. Raises
-    ValueError where the run does not say how many these were.
+    The cores that other programs left to the run are taken from it; nothing else but its number of jobs is. Where it
+    does not say how many these were, jobs a second are not predicted, and taken from it for what is idle.
     """
-    if not run.cores_free:
-        raise ValueError(f"{run.label}: the file does not say how many cores were left to the run")
+    flow = _simulated(costs, run) if run.cores_free else None
+    job_s = flow.wall_s / flow.n_jobs if flow else run.wall_s / run.n_jobs
+
+    def job_ms(part: str) -> float:
+        n_processes = run.n_shards if part == "coordinator" else 1
+        return 1000 * costs.job_s(part, run.shape) + costs.idle_ms.get(part, 0.0) * n_processes * job_s
+
+    speed = [Prediction(what="jobs/s", predicted=flow.jobs_s, measured=run.n_jobs / run.wall_s)] if flow else []
+    return [
+        *speed,
+        *(
+            Prediction(what=f"{part}, ms a job", predicted=job_ms(part), measured=run.total_ms.get(part, 0.0))
+            for part in CHECKED
+            if part in costs.parts
+        ),
+        Prediction(what="all, ms a job", predicted=sum(map(job_ms, costs.parts)), measured=sum(run.total_ms.values())),
+    ]
+
+
+def _simulated(costs: Costs, run: Measured) -> Flow:
+    """Run as many jobs of the shape on a machine with the cores that were left to the run."""
     cluster = Cluster(
         devices=1,
         speed=math.inf,
@@ -63,24 +82,7 @@ def predict(costs: Costs, run: Measured) -> list[Prediction]:
     machine = Machine(max(0.1, run.cores_free - background))
     at_once = run.n_jobs if run.way == "batch" else UPLOADS_AT_ONCE
     arrivals = Arrivals(n_jobs=run.n_jobs, at_once=at_once)
-    shape = run.shape
-    flow = JobFlow(cluster, costs, shape, arrivals, machine=machine).run()
-    job_s = flow.wall_s / flow.n_jobs
-    processes = {"coordinator": run.n_shards}
-
-    def job_ms(part: str) -> float:
-        return 1000 * costs.job_s(part, shape) + costs.idle_ms.get(part, 0.0) * processes.get(part, 1) * job_s
-
-    parts = [*costs.parts]
-    return [
-        Prediction(what="jobs/s", predicted=flow.jobs_s, measured=run.n_jobs / run.wall_s),
-        *(
-            Prediction(what=f"{part}, ms a job", predicted=job_ms(part), measured=run.total_ms.get(part, 0.0))
-            for part in CHECKED
-            if part in costs.parts
-        ),
-        Prediction(what="all, ms a job", predicted=sum(map(job_ms, parts)), measured=sum(run.total_ms.values())),
-    ]
+    return JobFlow(cluster, costs, run.shape, arrivals, machine=machine).run()
 
 
 def table(runs: Sequence[tuple[Measured, Sequence[Prediction]]]) -> str:

@@ -85,11 +85,7 @@ def predict_all(costs: Costs, runs: list[Measured], out: Path | None) -> int:
     if not runs:
         print("No run is left to predict.")
         return 1
-    try:
-        checked = [(run, check.predict(costs, run)) for run in runs]
-    except ValueError as error:
-        print(error)
-        return 1
+    checked = [(run, check.predict(costs, run)) for run in runs]
     print(check.table(checked))
     if out:
         plots.plot_check(checked, out)

@@ -121,8 +121,9 @@ class Costs:
 
 
 def read_rows(paths: Iterable[Path]) -> list[Measured]:
-    """Read all runs of files that `scripts/bench-control` wrote."""
-    return [Measured.of(row) for path in paths for row in json.loads(path.read_text())["rows"]]
+    """Read all runs of a whole cluster from files that `scripts/bench-control` wrote."""
+    rows = [row for path in paths for row in json.loads(path.read_text())["rows"]]
+    return [Measured.of(row) for row in rows if "work_ms" in row]  # those of Coordinators alone have none
 
 
 def fit(runs: Sequence[Measured]) -> Costs:

@@ -10,7 +10,14 @@ from scripts.scaling.costs import Measured
 from scripts.scaling.queue_report import QueueRuns
 
 _COLOURS = ("#2f6f8f", "#c8553d", "#588157", "#8d6a9f", "#b08900", "#7a7a7a", "#333333", "#d19fb0")
-_BOUNDS = ("coordinator", "ledger", "segmenter", "ingestion", "minutes writers", "store")
+_BOUNDS = {
+    "coordinator": "one Coordinator",
+    "ledger": "the ledger",
+    "segmenter": "one Segmenter core",
+    "ingestion": "one Ingestion",
+    "minutes writers": "one MinutesWriter",
+    "store": "one store node",
+}
 
 
 def plot_queue(runs: QueueRuns, path: Path) -> None:
@@ -37,19 +44,13 @@ def plot_capacity(fed: Mapping[str, Sequence[Row]], single: Mapping[str, Sequenc
         axis.loglog(devices, [row.asked for row in rows], "--", color="#999999", label="devices ask for")
         axis.loglog(devices, [row.flow.audio_s_per_s for row in rows], "o-", color="#111111", label="done, fed")
         alone = single[shape]
-        for colour, name in zip(_COLOURS, _BOUNDS, strict=False):
-            axis.axhline(alone[0].bounds[name], color=colour, linewidth=1)
-            place = (1.02, alone[0].bounds[name])
-            axis.annotate(
-                f"one {name}" if name != "ledger" else f"ledger, {alone[0].cluster.ledger_cores} cores",
-                place,
-                xycoords=("axes fraction", "data"),
-                color=colour,
-                fontsize=8,
-                va="center",
-            )
-        axis.set(xlabel="H200s", ylabel="audio s/s", title=shape)
-        axis.legend(frameon=False, loc="upper left")
+        for colour, (name, told) in zip(_COLOURS, _BOUNDS.items(), strict=False):
+            most = alone[0].bounds[name]
+            axis.axhline(most, color=colour, linewidth=1)
+            place = {"xy": (1.02, most), "xycoords": ("axes fraction", "data"), "va": "center"}
+            axis.annotate(told, color=colour, fontsize=8, **place)
+        axis.set(xlabel="devices of the stated speed", ylabel="audio s/s", title=shape)
+        axis.legend(frameon=False, loc="lower right")
     _save(figure, path)
 
 
