@@ -55,23 +55,15 @@ def plot_capacity(fed: Mapping[str, Sequence[Row]], single: Mapping[str, Sequenc
 
 
 def plot_check(checked: Sequence[tuple[Measured, Sequence[Prediction]]], path: Path) -> None:
-    """Plot predicted against measured figures, with the band within which a prediction holds."""
+    """Plot how far predictions are off by figure, and the band within which they hold."""
     figure, (axis,) = _axes(1)
-    whole = [one.measured for _, predictions in checked for one in predictions]
-    low, high = min(whole) / 2, max(whole) * 2
-    axis.fill_between([low, high], [0.8 * low, 0.8 * high], [1.2 * low, 1.2 * high], color="#dddddd", label="± 20 %")
+    axis.axvspan(-20, 20, color="#dddddd", label="± 20 %")
     for place, (run, predictions) in enumerate(checked):
-        for one in predictions:
-            axis.scatter(one.measured, one.predicted, color=_COLOURS[place % len(_COLOURS)], zorder=3)
-            axis.annotate(
-                one.what, (one.measured, one.predicted), xytext=(6, -8), textcoords="offset points", fontsize=8
-            )
-        axis.scatter([], [], color=_COLOURS[place % len(_COLOURS)], label=run.label)
-    axis.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high))
-    axis.set(
-        xlabel="measured (jobs/s; processor ms a job)", ylabel="predicted", title="Runs that no cost was taken from"
-    )
-    axis.legend(frameon=False)
+        offs = [100 * one.off for one in predictions]
+        axis.plot(offs, [one.what for one in predictions], "o", color=_COLOURS[place % len(_COLOURS)], label=run.label)
+    axis.set(xlabel="predicted against measured (%)", title="Runs that no cost was taken from")
+    axis.invert_yaxis()
+    axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     _save(figure, path)
 
 
