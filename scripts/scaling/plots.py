@@ -50,7 +50,7 @@ def plot_capacity(fed: Mapping[str, Sequence[Row]], single: Mapping[str, Sequenc
             place = {"xy": (1.02, most), "xycoords": ("axes fraction", "data"), "va": "center"}
             axis.annotate(told, color=colour, fontsize=8, **place)
         axis.set(xlabel="devices of the stated speed", ylabel="audio s/s", title=shape)
-        axis.legend(frameon=False, loc="lower right")
+        axis.legend(loc="lower right", framealpha=1.0, edgecolor="white")
     _save(figure, path)
 
 
