@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from scripts.control.alone_figures import AloneFigures, alone_table
 from scripts.control.coordinator_alone import run_alone
 from scripts.control.figures import Figures, Tallies, table
@@ -152,8 +154,10 @@ def run(
         with Meter() as idle:
             time.sleep(_IDLE_S)
         before = Tallies.read(own.home / "tallies")
+        idle_s = _idle_s()
         with Meter() as work:
             asyncio.run(send(paths))
+        cores_free = (work.usage.cpu_s + _idle_s() - idle_s) / work.usage.wall_s
         memory = memory_by_part()
         time.sleep(_TALLIES_S)
         tallies = Tallies.read(own.home / "tallies").since(before)
@@ -166,6 +170,7 @@ def run(
             ledger=ledger,
             number=number,
             n_shards=n_shards,
+            cores_free=cores_free,
             jobs=jobs,
             work=work.usage,
             idle=idle.usage,
@@ -173,6 +178,12 @@ def run(
             tallies=tallies,
             memory=memory,
         )
+
+
+def _idle_s() -> float:
+    """Return the seconds that this machine's cores have had nothing to do since it started, all together."""
+    times = psutil.cpu_times()
+    return times.idle + getattr(times, "iowait", 0.0)
 
 
 @contextlib.contextmanager

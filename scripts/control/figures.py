@@ -52,6 +52,7 @@ class Figures:
 
     ``work`` is from the first submission to the last job's end, ``read`` a look at each job and its transcript.
     ``idle_ms`` is processor time per second while nothing is to do, which the work contains.
+    ``cores_free`` are the cores that other programs left to the work; 0 in files that do not say so.
     ``memory_mb`` is the proportional set size of each part after the work, its processes together.
     ``calls`` are ledger transactions and store calls per job by part; ``latency_ms`` p50 and p95 by call.
     """
@@ -67,6 +68,7 @@ class Figures:
     wall_s: float
     peak_pss_mb: float
     n_shards: int = 1
+    cores_free: float = 0.0
     work_ms: dict[str, float] = field(default_factory=dict)
     read_ms: dict[str, float] = field(default_factory=dict)
     idle_ms: dict[str, float] = field(default_factory=dict)

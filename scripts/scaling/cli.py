@@ -1,168 +1,133 @@
-"""`scripts/simulate`: the same queue and policies on 1 to 1,000 GPUs, as a table and a plot."""
+"""`scripts/simulate`: where clusters of any size are bound, by measured costs; the queue and its policies without.
+
+1. With ``--costs`` the costs of a job are fitted to runs of `scripts/bench-control` (`scripts.scaling.costs`), and
+   clusters of each size are simulated with them (`scripts.scaling.capacity`).
+2. With ``--check`` besides, measured runs are predicted instead (`scripts.scaling.check`); exit code 1 over 20 %.
+3. Without, the queue, the autoscaling, economy work and estimates are simulated (`scripts.scaling.queue_report`).
+"""
 
 import argparse
-import math
-import time
-from collections.abc import Sequence
-from dataclasses import replace
+import sys
 from pathlib import Path
 
-from pipelines.core import Chunk, SpeechInterval
-from pipelines.scheduling.fair_queue import FairQueue
-from pipelines.scheduling.work_item import WorkItem
-from scripts.scaling.model import Figures, Scenario, Simulation
+from scripts.scaling import capacity, check, plots
+from scripts.scaling.capacity import Prices
+from scripts.scaling.cluster import Cluster
+from scripts.scaling.costs import Costs, Measured, Shape, fit, read_rows
+from scripts.scaling.queue_report import print_report
 
-GPUS = (1, 4, 16, 64, 256, 1000)
-SLOWER = 20
-"""Times as slow are the replicas of the first burst: batches of a minute instead of seconds."""
-_ROWS = 20_000
+SHAPES = {"calls": "35s", "meetings": "10min"}
+"""The shapes of clusters by those of `scripts/bench-control`, whose length and chunks they have."""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="simulate",
-        description="MeetMemo's queue, late claims and autoscaling in simulated time.",
-    )
+    options = parse()
+    if not options.costs:
+        runs = print_report(options.speed, options.batch, options.rows_per_second)
+        if options.out:
+            plots.plot_queue(runs, options.out)
+        return
+    known = [run for run in read_rows(options.costs) if is_kind(run, options)]
+    fitted = [run for run in known if run.n_shards == 1 and (not options.fit or run.shape.name in options.fit)]
+    try:
+        costs = fit(fitted)
+    except ValueError as error:
+        sys.exit(f"simulate: {error}")
+    print(f"Costs of {', '.join(dict.fromkeys(run.label for run in fitted))}:\n\n{costs_table(costs)}\n")
+    if options.check:
+        others = [run for run in read_rows(options.check) if is_kind(run, options) and run not in fitted]
+        sys.exit(predict_all(costs, others, options.out))
+    plan(costs, {name: shape_of(known, name) for name in options.shape}, options)
+
+
+def parse() -> argparse.Namespace:
+    """Read the options."""
+    parser = argparse.ArgumentParser(prog="simulate", description="Where clusters of any size are bound.")
     add = parser.add_argument
-    add("--speed", type=float, default=1000.0, help="audio seconds per second of one replica (%(default)s)")
+    add("--costs", type=Path, nargs="+", default=[], help="bench-control.json files: what jobs cost")
+    add("--way", choices=("upload", "batch"), default="batch", help="of the runs to take from them (%(default)s)")
+    add("--ledger", choices=("sqlite", "postgresql"), default="postgresql", help="the same (%(default)s)")
+    add("--fit", nargs="+", default=[], help="only runs of these shapes tell costs (all)")
+    add("--check", type=Path, nargs="+", help="files whose other runs are predicted; exit code 1 where 20 %% off")
+    add("--shape", nargs="+", choices=list(SHAPES), default=list(SHAPES), help="what is transcribed (both)")
+    add("--devices", type=int, nargs="+", default=[1, 10, 100, 1000], help="(%(default)s)")
+    add("--speed", type=float, default=500.0, help="audio seconds per second of one device, stated (%(default)s)")
     add("--batch", type=int, default=64, help="rows in a batch (%(default)s)")
-    add("--rows-per-second", type=float, help="what the Coordinator handles; default: the queue measured here, / 4")
+    add("--load", type=float, default=0.9, help="share of the devices' time that is asked for (%(default)s)")
+    add("--shards", type=int, default=1, help="Coordinators (%(default)s)")
+    add("--segmenters", type=int, default=1, help="cores of Segmenters (%(default)s)")
+    add("--ingestion", type=int, default=1, help="replicas (%(default)s)")
+    add("--minutes-writers", type=int, default=1, help="replicas (%(default)s)")
+    add("--ledger-cores", type=int, default=16, help="of PostgreSQL's machine (%(default)s)")
+    add("--store-nodes", type=int, default=1, help="of 2.5 GB/s and 5,000 calls/s each (%(default)s)")
+    add("--device-usd", type=float, default=Prices.device_usd, help="an hour of a device with its host (%(default)s)")
+    add("--core-usd", type=float, default=Prices.core_usd, help="an hour of any other core (%(default)s)")
+    add("--rows-per-second", type=float, help="what the Coordinator handles, without --costs; default: the queue's / 4")
     add("--out", type=Path, help="file for the plot")
-    options = parser.parse_args()
-    queue_rows_s = measure_queue()
-    rows_s = options.rows_per_second or queue_rows_s / 4
-    print(f"FairQueue on this machine: {queue_rows_s:,.0f} rows/s added and taken; Coordinator: {rows_s:,.0f} rows/s\n")
-    base = Scenario(
-        replicas=1, seconds=600, speed=options.speed, batch_rows=options.batch, coordinator_rows_s=rows_s, load=0.9
+    return parser.parse_args()
+
+
+def is_kind(run: Measured, options: argparse.Namespace) -> bool:
+    """Return whether a run has the way and the ledger that are asked for."""
+    return (run.way, run.ledger) == (options.way, options.ledger)
+
+
+def shape_of(runs: list[Measured], name: str) -> Shape:
+    """Return a shape as it was measured; exits where it was not."""
+    for run in runs:
+        if run.shape.name == SHAPES[name]:
+            return Shape(name=name, audio_s=run.shape.audio_s, n_chunks=run.shape.n_chunks)
+    sys.exit(f"simulate: no run has the shape {SHAPES[name]} of {name}")
+
+
+def predict_all(costs: Costs, runs: list[Measured], out: Path | None) -> int:
+    """Print what was predicted of each run and measured; return the exit code."""
+    if not runs:
+        print("No run is left to predict.")
+        return 1
+    checked = [(run, check.predict(costs, run)) for run in runs]
+    print(check.table(checked))
+    if out:
+        plots.plot_check(checked, out)
+    return int(not all(one.holds for _, predictions in checked for one in predictions))
+
+
+def plan(costs: Costs, shapes: dict[str, Shape], options: argparse.Namespace) -> None:
+    """Print where each number of devices is bound, as the cluster is and with all that feeds them."""
+    base = Cluster(
+        devices=1,
+        speed=options.speed,
+        rows=options.batch,
+        shards=options.shards,
+        segmenters=options.segmenters,
+        ingestion=options.ingestion,
+        minutes_writers=options.minutes_writers,
+        ledger_cores=options.ledger_cores,
+        store_nodes=options.store_nodes,
     )
-    sizes = [replace(base, replicas=n, seconds=_seconds(n, options.speed)) for n in GPUS]
-    steady = _run(sizes)
-    print("Steady load of 0.9 of the capacity, all replicas on:\n")
-    print(table(steady))
-    slow = _run(_bursts(base, options.speed / SLOWER))
-    print("\nAn hour at a load of 0.3 of 16 replicas, six times that for 6 minutes.")
-    print(f"\nReplicas of {options.speed / SLOWER:g} × real time:\n\n{table(slow)}")
-    fast = _run(_bursts(base, options.speed))
-    print(f"\nReplicas of {options.speed:g} × real time:\n\n{table(fast)}")
-    print("\nTwo hours at a load of 0.3 of 16 replicas without economy jobs, then with as many of these besides:\n")
-    print(economy_table(_run(_economy(base, options.speed / SLOWER))))
-    print("\nEstimates given to jobs as they arrive, against what they took:\n")
-    print(estimate_table([*slow, *_run(_loads(base, options.speed / SLOWER))]))
+    prices = Prices(device_usd=options.device_usd, core_usd=options.core_usd)
+    print(f"Devices of {options.speed:g} × real time (stated), asked for {options.load:g} of that.\n")
+    found: dict[bool, dict[str, list[capacity.Row]]] = {False: {}, True: {}}
+    for feed, told in ((False, "with the processes given"), (True, "with as many processes as feed the devices")):
+        for name, shape in shapes.items():
+            rows = capacity.simulate_all(
+                base, options.devices, costs, shape, load=options.load, prices=prices, feed=feed
+            )
+            found[feed][name] = rows
+            print(f"{name.capitalize()}, {told}:\n\n{capacity.table(rows)}\n", flush=True)
+    print(f"What no number of processes raises:\n\n{capacity.walls_table(base, costs, list(shapes.values()))}")
     if options.out:
-        plot(steady, slow, options.out)
+        plots.plot_capacity(found[True], found[False], options.out)
 
 
-def _run(scenarios: Sequence[Scenario]) -> list[tuple[Scenario, Figures]]:
-    return [(scenario, Simulation(scenario).run()) for scenario in scenarios]
-
-
-def _bursts(base: Scenario, speed: float) -> list[Scenario]:
-    """Return the same burst under every policy, and with replicas that fail."""
-    bursty = replace(base, replicas=16, seconds=3600, speed=speed, load=0.3, burst=6.0)
-    lossy = replace(bursty, policy="backlog", losses_per_hour=2.0)
-    return [*(replace(bursty, policy=policy) for policy in ("fixed", "pulls", "backlog")), lossy]
-
-
-def _economy(base: Scenario, speed: float) -> list[Scenario]:
-    """Return a steady load, and the same with as much economy work besides, on replicas that come and go."""
-    steady = replace(base, replicas=16, seconds=7200, speed=speed, load=0.3, policy="backlog")
-    return [steady, replace(steady, load=0.6, economy=0.5), replace(steady, load=0.9, economy=2 / 3)]
-
-
-def _loads(base: Scenario, speed: float) -> list[Scenario]:
-    """Return steady loads of a cluster of 16 replicas that are always on."""
-    return [replace(base, replicas=16, seconds=3600, speed=speed, load=load) for load in (0.3, 0.6, 0.9)]
-
-
-def measure_queue() -> float:
-    """Return the rows per second that this machine adds to and takes from a `FairQueue` of 32 jobs."""
-    queue = FairQueue()
-    items = [
-        WorkItem(
-            tenant=f"t{index % 4}",
-            job_id=f"j{index % 32}",
-            chunk=Chunk(index=index, channel=0, span=0, pieces=(SpeechInterval(start=0, end=448_000),)),
-            language="en",
-        )
-        for index in range(_ROWS)
-    ]
-    started_s = time.perf_counter()
-    for item in items:
-        queue.add(item)
-    while queue.take(64):
-        pass
-    return _ROWS / (time.perf_counter() - started_s)
-
-
-def table(runs: Sequence[tuple[Scenario, Figures]]) -> str:
-    """Format a Markdown table with a row per scenario."""
-    lines = [
-        "| replicas | policy | losses/h | busy | audio s/s | delay p50 | p95 | Coordinator | repeated | replica-h |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for scenario, figures in runs:
-        lines.append(
-            f"| {scenario.replicas} | {scenario.policy} | {scenario.losses_per_hour:g} | {100 * figures.busy:.0f} % "
-            f"| {figures.throughput:,.0f} | {figures.delay_p50_s:.1f} s | {figures.delay_p95_s:.1f} s "
-            f"| {100 * figures.coordinator_busy:.0f} % | {100 * figures.repeated:.2f} % "
-            f"| {figures.replica_hours:.2f} |"
-        )
+def costs_table(costs: Costs) -> str:
+    """Format a Markdown table of what each part takes."""
+    lines = ["| part | ms a job | ms each | of | idle, ms a second |", "|---|---|---|---|---|"]
+    units = {"chunk": "chunk", "audio_s": "second of audio"}
+    for part, cost in costs.parts.items():
+        idle = costs.idle_ms.get(part, 0.0)
+        lines.append(f"| {part} | {cost.job:.2f} | {cost.each:.3f} | {units[cost.unit]} | {idle:.0f} |")
     return "\n".join(lines)
-
-
-def economy_table(runs: Sequence[tuple[Scenario, Figures]]) -> str:
-    """Format a Markdown table of both classes' delays, with a row per scenario."""
-    lines = [
-        "| load | of it economy | standard delay p50 | p95 | economy delay p50 | p95 | audio s/s | replica-h |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for scenario, figures in runs:
-        economy = [figures.economy_delay_p50_s, figures.economy_delay_p95_s]
-        told = ["–" if math.isnan(each) else f"{each:.0f} s" for each in economy]
-        lines.append(
-            f"| {scenario.load:g} | {100 * scenario.economy:.0f} % | {figures.delay_p50_s:.1f} s "
-            f"| {figures.delay_p95_s:.1f} s | {told[0]} | {told[1]} | {figures.throughput:,.0f} "
-            f"| {figures.replica_hours:.2f} |"
-        )
-    return "\n".join(lines)
-
-
-def estimate_table(runs: Sequence[tuple[Scenario, Figures]]) -> str:
-    """Format a Markdown table of how far off estimates were, with a row per scenario."""
-    lines = ["| policy | load | burst | losses/h | jobs | off by p50 | p90 |", "|---|---|---|---|---|---|---|"]
-    for scenario, figures in runs:
-        lines.append(
-            f"| {scenario.policy} | {scenario.load:g} | {scenario.burst:g} | {scenario.losses_per_hour:g} "
-            f"| {figures.n_jobs} | {100 * figures.estimate_error_p50:.0f} % "
-            f"| {100 * figures.estimate_error_p90:.0f} % |"
-        )
-    return "\n".join(lines)
-
-
-def plot(steady: Sequence[tuple[Scenario, Figures]], policies: Sequence[tuple[Scenario, Figures]], path: Path) -> None:
-    """Plot throughput against the ideal by size, and delay against paid time by policy."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    sizes = [scenario.replicas for scenario, _ in steady]
-    left.loglog(sizes, [0.9 * scenario.replicas * scenario.speed for scenario, _ in steady], "--", label="offered")
-    left.loglog(sizes, [figures.throughput for _, figures in steady], "o-", label="transcribed")
-    left.set(xlabel="replicas", ylabel="audio seconds per second", title="One Coordinator, steady load 0.9")
-    left.legend()
-    for scenario, figures in policies:
-        name = scenario.policy + (", with losses" if scenario.losses_per_hour else "")
-        right.scatter(figures.replica_hours, figures.delay_p95_s, label=name)
-    right.set(xlabel="replica hours paid", ylabel="delay, 95th percentile, s", title="A burst on up to 16 replicas")
-    right.legend()
-    figure.savefig(path, dpi=110)
-
-
-def _seconds(replicas: int, speed: float) -> float:
-    """Return a time that is shorter for larger clusters, so that every simulation is about equally much work."""
-    return max(10.0, min(600.0, 2e6 / (replicas * speed)))
 
 
 if __name__ == "__main__":

@@ -37,7 +37,8 @@ class Scenario:
     says.
 
     ``load``: what arrives, as a share of what all ``replicas`` can transcribe. ``burst``: how many times the usual
-    rate arrives during the second tenth of the time. ``economy``: the share of jobs of that class. ``policy``:
+    rate arrives during the second tenth of the time. ``curve``: how many times the usual rate arrives in each of so
+    many equal parts of the time. ``economy``: the share of jobs of that class. ``policy``:
     "fixed" keeps all replicas; "pulls" scales as Ray Serve does by ongoing calls; "backlog" by the product's rule, so
     that what waits is done within ``catch_up_s``.
     """
@@ -51,6 +52,7 @@ class Scenario:
     coordinator_rows_s: float = math.inf
     load: float = 0.8
     burst: float = 1.0
+    curve: tuple[float, ...] = ()
     economy: float = 0.0
     job_minutes: tuple[float, float] = (1.0, 30.0)
     first_span_s: float = 1.0
@@ -61,6 +63,12 @@ class Scenario:
     policy: Policy = "fixed"
     min_replicas: int = 1
     seed: int = 1
+
+    def times_usual(self, now_s: float) -> float:
+        """Return how many times the usual rate arrives at a time."""
+        if self.curve:
+            return self.curve[min(int(now_s / self.seconds * len(self.curve)), len(self.curve) - 1)]
+        return self.burst if self.seconds * 0.1 <= now_s < self.seconds * 0.2 else 1.0
 
 
 @dataclass(kw_only=True)
@@ -176,8 +184,7 @@ class Simulation:
             reckoned_s=queue_s(self._load(), tenant=tenant, audio_s=audio_s, economy=economy),
         )
         self._at(self._now + scenario.first_span_s, lambda: self._enqueue(job_id, job))
-        in_burst = scenario.seconds * 0.1 <= self._now < scenario.seconds * 0.2
-        rate = scenario.load * scenario.replicas * scenario.speed / mean_s * (scenario.burst if in_burst else 1.0)
+        rate = scenario.load * scenario.replicas * scenario.speed / mean_s * scenario.times_usual(self._now)
         self._at(self._now + self._rng.expovariate(rate), self._arrive)
 
     def _load(self) -> Load:
