@@ -19,6 +19,7 @@ import structlog
 from deployments.auth.authenticators import USER, Principal
 from deployments.auth.oidc import Person
 from deployments.auth.roles import SCOPES, Grants, Role
+from pipelines.audit import Doer
 from pipelines.errors import Forbidden, LedgerUnavailable, SignInRefused, Unauthenticated
 from pipelines.ledger.credentials.sessions import (
     Session,
@@ -179,15 +180,19 @@ class Sessions:
             found = await self.find(token)
         except Unauthenticated:
             return None
-        await self.end_by_id(found.session.id)
+        await self._in_thread(self.store.end, found.session.id)
+        self._forget(found.session.id)
         return found.session
 
-    async def end_by_id(self, session_id: str) -> bool:
-        """End a session; return whether there was one. Other servers notice within a few seconds."""
-        ended = await self._in_thread(self.store.end, session_id)
+    async def end_by_id(self, session_id: str, by: Doer) -> bool:
+        """End somebody's session; return whether there was one. Other servers notice within a few seconds."""
+        ended = await self._in_thread(self.store.end_for, session_id, by, self._clock())
+        self._forget(session_id)
+        return ended
+
+    def _forget(self, session_id: str) -> None:
         for digest in [digest for digest, known in self._known.items() if known.found.session.id == session_id]:
             del self._known[digest]
-        return ended
 
     def _add(self, session: Session) -> None:
         now_s = self._clock()

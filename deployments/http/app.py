@@ -178,7 +178,7 @@ def build_api(services: ApiServices, config: ApiConfig, shutdown: Shutdown | Non
     if services.batches is not None:
         app.include_router(batch_routes(backend))
     if services.keys is not None:
-        app.include_router(key_routes(services.keys, services.ledger.audit, clock))
+        app.include_router(key_routes(services.keys, clock))
     app.include_router(me_routes(services.sign_in))
     app.include_router(method_routes(services.sign_in))
     if services.sign_in is not None:

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from pipelines.audit import AuditAction, Deed, Doer, ObjectKind
+
 PREFIX = "ms"
 _TOKEN = re.compile(rf"{PREFIX}_([0-9a-f]{{16}})_[A-Za-z0-9_-]{{43}}")
 
@@ -62,6 +64,16 @@ def session_digest(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
+def end_deed(session: Session, by: Doer) -> Deed:
+    """Return the deed of ending somebody's session, for the audit log of the tenant that they work in."""
+    return by.deed(
+        AuditAction.END_SESSION,
+        tenant=session.tenant,
+        kind=ObjectKind.SESSION,
+        object_id=session.id,
+    )
+
+
 class SessionStore(Protocol):
     """Sessions, durable. Methods block, are thread-safe and raise `LedgerUnavailable`."""
 
@@ -75,7 +87,10 @@ class SessionStore(Protocol):
         """Return all sessions, newest first."""
 
     def end(self, session_id: str) -> bool:
-        """Forget a session; return whether there was one."""
+        """Forget a session of somebody who signs out; return whether there was one."""
+
+    def end_for(self, session_id: str, by: Doer, now_s: float) -> bool:
+        """Forget somebody else's session, and enter that in the audit log; return whether there was one."""
 
     def touch(self, session_id: str, now_s: float) -> None:
         """Note that a session is in use."""

@@ -10,7 +10,9 @@ from deployments.auth.sessions import Sessions
 from deployments.http.dependencies import Admin
 from deployments.http.errors.documentation import LEDGER, documented
 from deployments.schemas.options import ApiModel
+from deployments.telemetry.request_context import current_request
 from deployments.tenant.threads import in_thread
+from pipelines.audit import Doer
 from pipelines.errors import NotFound, Reason
 from pipelines.ledger.credentials.sessions import Session
 
@@ -66,7 +68,8 @@ def session_routes(sessions: Sessions) -> APIRouter:
         responses=documented(Reason.NOT_FOUND, *LEDGER),
     )
     async def end(operator: Admin, session_id: str) -> None:
-        if not (session_id.isascii() and session_id.isalnum()) or not await sessions.end_by_id(session_id):
+        by = Doer(actor=operator.acting, request_id=current_request().request_id)
+        if not (session_id.isascii() and session_id.isalnum()) or not await sessions.end_by_id(session_id, by):
             raise NotFound("There is no such session.")
 
     return router

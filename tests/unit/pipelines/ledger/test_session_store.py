@@ -1,13 +1,15 @@
 """Sessions of people: the same behaviour in the database and in the fake."""
 
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
+from pipelines.audit import AuditAction, Doer, ObjectKind
 from pipelines.errors import LedgerUnavailable
 from pipelines.ledger.credentials.sessions import Session, new_token, session_digest, session_id_of, successor
 from pipelines.ledger.credentials.sql_sessions import SqlSessions
-from pipelines.ledger.open import connect_sessions, open_ledger
+from pipelines.ledger.open import connect_ledger, connect_sessions, open_ledger
 from tests.fakes.sessions import MemorySessions
 
 
@@ -56,6 +58,23 @@ def test_an_ended_session_is_gone(store):
     assert store.end(session_id_of(token))
     assert store.find(session_id_of(token)) is None
     assert not store.end(session_id_of(token))
+
+
+def test_ending_somebody_elses_session_is_entered(store, tmp_path):
+    """In the log of the tenant they work in, by whom; once, and not where there was none."""
+    token = new_token()
+    store.add(session(token))
+    by = Doer(actor="user:ada", request_id="r1")
+    assert store.end_for(session_id_of(token), by, 5000.0)
+    assert store.find(session_id_of(token)) is None
+    assert not store.end_for(session_id_of(token), by, 6000.0)
+    if isinstance(store, MemorySessions):
+        deeds = store.entered
+    else:
+        with closing(connect_ledger(f"sqlite:///{tmp_path}/ledger.db")) as ledger:
+            deeds = [entry.deed for entry in ledger.audit.walk("acme")]
+    told = [(deed.tenant, deed.action, deed.kind, deed.object_id, deed.actor) for deed in deeds]
+    assert told == [("acme", AuditAction.END_SESSION, ObjectKind.SESSION, session_id_of(token), "user:ada")]
 
 
 def test_an_offer_is_for_the_holder_of_the_token(store):
