@@ -16,6 +16,7 @@ from deployments.intake.json_parsing import parse_object
 from deployments.intake.spool import body_of
 from deployments.intake.submission import content_length
 from deployments.limits import LiveLimits
+from deployments.schemas.json_schema import schema_of
 from deployments.schemas.options import ApiModel, parsed
 from pipelines.errors import MeetMemoError, TooLarge, UnsupportedMediaType, refused_option
 
@@ -80,7 +81,7 @@ def optional_json_body(kind: type[W], max_bytes: int = MAX_JSON_BYTES) -> Callab
 
 def documented_json(kind: type[ApiModel], *, required: bool = True) -> dict[str, Any]:
     """Return ``openapi_extra`` of a route with such a body; `deployments.http.openapi` moves the definitions."""
-    schema = kind.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema = schema_of(kind, "#/components/schemas/{model}")
     definitions = schema.pop("$defs", {})
     named = {"$ref": f"#/components/schemas/{kind.__name__}", "$defs": {**definitions, kind.__name__: schema}}
     return {"requestBody": {"required": required, "content": {"application/json": {"schema": named}}}}

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from deployments.http.errors.dialects import dialect_of
 from deployments.http.errors.documentation import documented
 from deployments.http.errors.problems import MEDIA_TYPE
+from deployments.schemas.json_schema import schema_of
 from deployments.schemas.options import Options, Problem, SourceRequest
 from deployments.schemas.references import ReferenceFields
 from pipelines.errors import Reason
@@ -77,8 +78,8 @@ _FILENAME = {
 
 def _option_schemas() -> dict[str, Any]:
     schemas: dict[str, Any] = {
-        **Options.model_json_schema()["properties"],
-        **ReferenceFields.model_json_schema()["properties"],
+        **schema_of(Options)["properties"],
+        **schema_of(ReferenceFields)["properties"],
     }
     schemas["metadata"] = {**schemas["metadata"], "contentMediaType": "application/json"}
     return schemas
@@ -103,7 +104,7 @@ def submit_openapi() -> dict[str, Any]:
             **options,
         },
     }
-    source = SourceRequest.model_json_schema()
+    source = schema_of(SourceRequest)
     source["properties"]["options"] = {"$ref": "#/components/schemas/Options"}
     source["examples"] = [{"source": "https://example.org/meeting.mp3", "options": {"language": "en"}}]
     return {

@@ -16,10 +16,11 @@ from pipelines.whisper.options import DecodeOptions
 from scripts.confidence.fitting import apply, bins, brier, expected_error, fit, held_out
 from scripts.confidence.judging import Judged, judge, share_right
 from scripts.confidence.plot import reliability_plot
-from scripts.hearing.corpus import Recording, load_corpus
+from scripts.hearing.corpus import Recording
 from scripts.in_process import Product
 from scripts.published_weights import CACHE
 from scripts.throughput.models import MODEL_NAMES, model_named
+from scripts.vocabulary.planted import add_corpora, corpora
 
 Hear = Callable[[Recording], Transcript]
 """Returns a transcript with words, whose probabilities are as decoded."""
@@ -31,8 +32,8 @@ def main(arguments: Sequence[str] | None = None, hear: Hear | None = None) -> No
     """Do what the command line asks for; ``hear`` stands for the model."""
     options = _parser().parse_args(arguments)
     hear = hear or _hearing(model_named(options.model, CACHE / "bench"), options.cores)
-    recordings = [recording for folder in options.data for recording in load_corpus(folder)]
-    judged = [_judged(recording, hear(recording)) for recording in recordings]
+    with corpora(options.data, planted=options.planted) as recordings:
+        judged = [_judged(recording, hear(recording)) for recording in recordings]
     words = [each for one in judged for each in one]
     after = held_out(judged)
     curve = fit(words)
@@ -89,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         "words as often right as their confidence says. Writes confidence.json, whose content belongs into the model's "
         "meetmemo.json, and reliability.svg; prints a table (docs/accuracy.md).",
     )
-    parser.add_argument("--data", type=Path, action="append", required=True, help="folder with truth.json; repeatable")
+    add_corpora(parser)
     parser.add_argument("--model", default="base", help=f"{MODEL_NAMES} (%(default)s)")
     parser.add_argument("--cores", type=int, default=1, help="that may be used (%(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="folder for confidence.json and reliability.svg")

@@ -74,12 +74,16 @@ class Commands:
         return self._unknown_option(self._of_package(path), arguments)
 
     def _sources(self, path: str) -> str:
-        """Return the text of a script and of the modules that it runs or imports from ``scripts`` and ``tests``."""
+        """Return the text of a script, of what it runs from ``scripts`` and ``tests``, and of what that imports there."""
         if path not in self._texts:
             text = (self._index.root / path).read_text(encoding="utf-8")
-            found = set(re.findall(r"\b((?:scripts|tests)(?:\.\w+)+)", text))
-            self._texts[path] = text + "".join(self._of_package(name.replace(".", "/")) for name in found)
+            run = self._named_in(text)
+            self._texts[path] = text + run + self._named_in(run)
         return self._texts[path]
+
+    def _named_in(self, text: str) -> str:
+        found = sorted(set(re.findall(r"\b((?:scripts|tests)(?:\.\w+)+)", text)))
+        return "".join(self._of_package(name.replace(".", "/")) for name in found)
 
     def _of_package(self, path: str) -> str:
         """Return the text of a module, or of all beside it in its package."""

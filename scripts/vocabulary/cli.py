@@ -1,7 +1,6 @@
 """`scripts/measure-vocabulary`: terms found and words harmed, by a prompt, by sounds after decoding, and by neither."""
 
 import argparse
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,12 +15,12 @@ from pipelines.vocabulary.matching import with_terms
 from pipelines.whisper.ct2_model import EngineOptions
 from pipelines.whisper.initial_prompt import priming_text
 from pipelines.whisper.options import DecodeOptions
-from scripts.hearing.corpus import Recording, load_corpus
+from scripts.hearing.corpus import Recording
 from scripts.in_process import Product
 from scripts.published_weights import CACHE
 from scripts.throughput.models import MODEL_NAMES, model_named
 from scripts.vocabulary.counting import Count, count
-from scripts.vocabulary.planted import CHINESE_TERMS, ENGLISH_TERMS, plant
+from scripts.vocabulary.planted import CHINESE_TERMS, ENGLISH_TERMS, add_corpora, corpora
 
 Hear = Callable[[Recording, str], Transcript]
 """Returns a transcript with words, primed with a text."""
@@ -35,11 +34,7 @@ _LONGEST_S = 4 * 3600
 def main(arguments: Sequence[str] | None = None, hear: Hear | None = None) -> None:
     """Do what the command line asks for; ``hear`` stands for the model."""
     options = _parser().parse_args(arguments)
-    with tempfile.TemporaryDirectory() as scratch:
-        folders = [*options.data, *([plant(Path(scratch) / "planted")] if options.planted else [])]
-        recordings = [recording for folder in folders for recording in load_corpus(folder)]
-        if not recordings:
-            raise SystemExit("there is nothing to hear: give --data or --planted")
+    with corpora(options.data, planted=options.planted) as recordings:
         hear = hear or _hearing(model_named(options.model, CACHE / "bench"), options.cores)
         terms = terms_of(recordings)
         counts: defaultdict[tuple[str, str], Count] = defaultdict(Count)
@@ -109,10 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         "them, and with doubtful words compared with them afterwards. The terms are the names in the truth of all "
         "recordings. Prints a table: terms found and invented, other words that are right.",
     )
-    parser.add_argument("--data", type=Path, action="append", default=[], help="folder with truth.json; repeatable")
-    parser.add_argument(
-        "--planted", action="store_true", help="also sentences with made-up names, by six voices of each language"
-    )
+    add_corpora(parser)
     parser.add_argument("--model", default="base", help=f"{MODEL_NAMES} (%(default)s)")
     parser.add_argument("--cores", type=int, default=1, help="that may be used (%(default)s)")
     return parser

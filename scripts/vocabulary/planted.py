@@ -1,13 +1,16 @@
 """Sentences with names that no model can know, said by six voices: recordings with their truth."""
 
+import argparse
 import json
+import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from scripts.accuracy.clips import write_wav
-from scripts.hearing.corpus import TRUTH
+from scripts.hearing.corpus import TRUTH, Recording, load_corpus
 from scripts.speech.voices import PCM, SAMPLE_RATE, speak
 
 ENGLISH_VOICES = ("slt", "rms", "awb", "kal16", "en-us+f3", "en-gb+m3")
@@ -31,6 +34,25 @@ _CHINESE = (
     "如果{0}同意，项目就推迟到下个季度。",
 )
 _PAUSE_S = 0.6
+
+
+def add_corpora(parser: argparse.ArgumentParser) -> None:
+    """Add the options that `corpora` takes."""
+    parser.add_argument("--data", type=Path, action="append", default=[], help="folder with truth.json; repeatable")
+    parser.add_argument(
+        "--planted", action="store_true", help="also sentences with made-up names, by six voices of each language"
+    )
+
+
+@contextmanager
+def corpora(folders: Sequence[Path], *, planted: bool) -> Iterator[list[Recording]]:
+    """Yield the recordings of folders and, where asked for, planted ones, which are gone afterwards."""
+    with tempfile.TemporaryDirectory() as scratch:
+        all_folders = [*folders, *([plant(Path(scratch) / "planted")] if planted else [])]
+        recordings = [recording for folder in all_folders for recording in load_corpus(folder)]
+        if not recordings:
+            raise SystemExit("there is nothing to hear: give --data or --planted")
+        yield recordings
 
 
 def plant(folder: Path) -> Path:

@@ -5,6 +5,7 @@ from typing import Any
 from deployments.http.deepgram.forms import ListenSource
 from deployments.http.deepgram.query import ListenQuery
 from deployments.http.openapi import BINARY
+from deployments.schemas.json_schema import schema_of
 
 LISTEN_DESCRIPTION = """
 Transcribes a recording as Deepgram's API for recordings does; its official clients work with
@@ -26,9 +27,9 @@ def listen_openapi() -> dict[str, Any]:
             "description": schema.get("description", ""),
             "schema": {key: value for key, value in schema.items() if key not in ("title", "description")},
         }
-        for name, schema in ListenQuery.model_json_schema()["properties"].items()
+        for name, schema in schema_of(ListenQuery)["properties"].items()
     ]
-    source = ListenSource.model_json_schema()
+    source = schema_of(ListenSource)
     source["examples"] = [{"url": "https://example.org/meeting.mp3"}]
     return {
         "parameters": query,

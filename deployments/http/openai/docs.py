@@ -6,6 +6,7 @@ from deployments.http.openai.forms import STREAMED, Task, TranscriptionForm, Tra
 from deployments.http.openai.known_speakers import NAMES, REFERENCES
 from deployments.http.openai.responses import MEDIA_TYPES
 from deployments.http.openapi import event_stream
+from deployments.schemas.json_schema import schema_of
 
 SPEECH_DESCRIPTION = """
 Transcribes a recording while the client waits, as OpenAI's API does; its official clients work as they are. The
@@ -36,7 +37,7 @@ def speech_answers(task: Task) -> dict[int | str, dict[str, Any]]:
 def speech_openapi(task: Task) -> dict[str, Any]:
     """Return the request body of ``/v1/audio/…``."""
     model = TranscriptionForm if task == "transcribe" else TranslationForm
-    schema = model.model_json_schema()
+    schema = schema_of(model)
     schema["properties"] = {"file": {"type": "string", "format": "binary"}, **schema["properties"]}
     schema["required"] = ["file", *schema.get("required", [])]
     for name in ("timestamp_granularities", NAMES, REFERENCES):

@@ -11,6 +11,7 @@ from deployments.http.errors.documentation import VOICE, VOICES, documented
 from deployments.intake.multipart import FILE_FIELD, read_form
 from deployments.intake.spool import body_of
 from deployments.intake.submission import content_length
+from deployments.schemas.json_schema import schema_of
 from deployments.schemas.keeping import ReceiptDocument
 from deployments.schemas.options import ApiModel, parsed
 from deployments.tenant.backend import Backend
@@ -186,6 +187,6 @@ def _values(fields: dict[str, list[str]]) -> dict[str, Any]:
 
 
 def _form_openapi() -> dict[str, Any]:
-    schema = EnrolmentForm.model_json_schema()
+    schema = schema_of(EnrolmentForm)
     schema["properties"] = {FILE_FIELD: {"type": "string", "format": "binary"}, **schema["properties"]}
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}

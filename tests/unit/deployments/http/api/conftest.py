@@ -19,9 +19,17 @@ from tests.fakes.ledger import MemoryLedger
 from tests.fakes.store import MemoryStore
 from tests.support.api_harness import Api, SteeredCoordinator, api_config, fields_of
 from tests.support.asgi_server import serve_asgi
+from tests.support.shared_analysis import share_analysis
 
 # `max_concurrent_uploads` is a limit of both kinds; here it is the replica's.
 TENANT_LIMITS = {field.name for field in fields(TenantLimits)} - {"max_concurrent_uploads"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_analysis():
+    with pytest.MonkeyPatch.context() as patch:
+        share_analysis(patch)
+        yield
 
 
 @pytest.fixture
