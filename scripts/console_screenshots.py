@@ -123,10 +123,6 @@ def take(browser: Browser, url: str, console: ConsoleServer, jobs: dict[str, Any
     def check_log(page: Page) -> None:
         page.locator(".card button").first.click()
 
-    def verify(page: Page) -> None:
-        page.locator(".kept .row button").first.click()
-        page.locator(".kept summary").first.click()
-
     def job(name: str) -> str:
         return f"#/jobs/{jobs[name].id}"
 
@@ -149,9 +145,7 @@ def take(browser: Browser, url: str, console: ConsoleServer, jobs: dict[str, Any
     picture("review", "#/review", narrow, LIGHT, ENGLISH)
     picture("audit", "#/keeping/audit", narrow, LIGHT, ENGLISH, then=check_log)
     picture("holds", "#/keeping/holds/released%3Dtrue", narrow, LIGHT, ENGLISH)
-    picture("receipts", "#/keeping/receipts", narrow, DARK, ENGLISH, then=verify)
     picture("hidden", job("hidden"), WIDE, LIGHT, ENGLISH, then=listen)
-    picture("phone-holds", "#/keeping/holds", PHONE, DARK, CHINESE)
     picture("batches", "#/batches", WIDE, LIGHT, ENGLISH)
     picture("phone-batches", "#/batches", PHONE, DARK, CHINESE)
 
