@@ -18,6 +18,12 @@ NO_DIGEST = "0" * 64
 SYSTEM = "system:"
 """Begins the actors that are no credentials, such as ``system:retention``."""
 
+USER = "user:"
+"""Begins the actors that are people who signed in."""
+
+CLI = "cli:"
+"""Begins the actors of commands that work on the ledger themselves: ``cli:USER``, by the operating system's name."""
+
 
 class AuditAction(StrEnum):
     """The kind of a deed; part of the public API."""
@@ -58,8 +64,8 @@ Detail = tuple[tuple[str, str | int], ...]
 class Deed:
     """What somebody did to something; ``detail`` names parts and numbers of it, never contents.
 
-    ``actor`` is the credential ("" where nobody is asked who they are), or begins with `SYSTEM`. ``at_s`` (Unix
-    seconds) is None for the time at which it is entered. ``n_times``: it was repeated so often within a moment.
+    ``actor`` is the credential ("" where nobody is asked who they are), or begins with `SYSTEM` or `CLI`. ``at_s``
+    (Unix seconds) is None for the time at which it is entered. ``n_times``: it was repeated so often within a moment.
     """
 
     tenant: str
@@ -71,6 +77,26 @@ class Deed:
     detail: Detail = ()
     at_s: float | None = None
     n_times: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doer:
+    """Who does something, and in which request, for a `Deed` that is made where the thing is found."""
+
+    actor: str
+    request_id: str = ""
+
+    def deed(self, action: AuditAction, *, tenant: str, kind: ObjectKind, object_id: str, detail: Detail = ()) -> Deed:
+        """Return the deed."""
+        return Deed(
+            tenant=tenant,
+            action=action,
+            actor=self.actor,
+            kind=kind,
+            object_id=object_id,
+            request_id=self.request_id,
+            detail=detail,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

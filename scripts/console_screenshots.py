@@ -1,17 +1,24 @@
-"""Pictures of the console for ``docs/console.md``, and the time its frames take: against an API in this process."""
+"""Pictures of the console for ``docs/console.md`` and ``docs/archive.md``, and the time its frames take.
+
+Against an API in this process.
+"""
 
 import argparse
+import json
 import shutil
 import tempfile
 import threading
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from urllib.request import Request, urlopen
 
 import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from pipelines.storage.layout import JobKeys
 from tests.servers import free_port
 from tests.support.console_server import ConsoleServer, long_transcript
 
@@ -78,11 +85,13 @@ CORRECT = """async () => {
 }"""
 
 
-def take(browser: Browser, url: str, console: ConsoleServer, jobs: dict[str, Any]) -> None:
-    """Take all pictures."""
+def take(browser: Browser, url: str, console: ConsoleServer, jobs: dict[str, Any], only: Collection[str]) -> None:
+    """Take all pictures, or those that are named."""
     PICTURES.mkdir(exist_ok=True)
 
     def picture(name: str, path: str, *options: dict[str, Any], then: Any = None) -> None:
+        if only and name not in only:
+            return
         context = browser.new_context(**{key: value for some in options for key, value in some.items()})
         page = context.new_page()
         page.goto(f"{url}/{path}")
@@ -111,6 +120,9 @@ def take(browser: Browser, url: str, console: ConsoleServer, jobs: dict[str, Any
     def write_anew(page: Page) -> None:
         page.locator('[data-part="anew"]').click()
 
+    def check_log(page: Page) -> None:
+        page.locator(".card button").first.click()
+
     def job(name: str) -> str:
         return f"#/jobs/{jobs[name].id}"
 
@@ -128,8 +140,38 @@ def take(browser: Browser, url: str, console: ConsoleServer, jobs: dict[str, Any
     console.add_batch("board-2026", done=12, failed=0, live=0, to_come=0, age_s=90_000)
     console.index()
     picture("search", f"#/search/{quote('q=release&within=transcripts')}", WIDE, LIGHT, ENGLISH)
+    keep_and_delete(console, url, jobs)
+    narrow = {"viewport": {"width": 1280, "height": 640}}
+    picture("review", "#/review", narrow, LIGHT, ENGLISH)
+    picture("audit", "#/keeping/audit", narrow, LIGHT, ENGLISH, then=check_log)
+    picture("holds", "#/keeping/holds/released%3Dtrue", narrow, LIGHT, ENGLISH)
+    picture("hidden", job("hidden"), WIDE, LIGHT, ENGLISH, then=listen)
     picture("batches", "#/batches", WIDE, LIGHT, ENGLISH)
     picture("phone-batches", "#/batches", PHONE, DARK, CHINESE)
+
+
+def keep_and_delete(console: ConsoleServer, url: str, jobs: dict[str, Any]) -> None:
+    """Have some jobs read, held, released and deleted, and one that hides words, over HTTP as people do."""
+
+    def ask(method: str, path: str, body: object = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(url + path, data, {"content-type": "application/json"}, method=method)
+        with urlopen(request) as answer:
+            return json.load(answer)
+
+    ask("PUT", f"/v1/jobs/{jobs['meeting'].id}/hold", {"name": "Doe v. Acme", "reason": "letter of 12 May"})
+    matter = {"name": "Matter 17", "reason": "request of the regulator", "metadata": ["matter=17", "kind=*"]}
+    ended = ask("POST", "/v1/holds", matter)
+    ask("DELETE", f"/v1/holds/{ended['id']}?reason=settled")
+    for name in ("failed", "cancelled"):
+        keys = JobKeys(tenant=jobs[name].tenant, job_id=jobs[name].id)
+        for part in ("transcript.json", "minutes.docx"):
+            console.store.put(keys.result(part), part.encode() * 300)
+        ask("DELETE", f"/v1/jobs/{jobs[name].id}?purge=true")
+    for name in ("meeting", "call"):
+        ask("GET", f"/v1/jobs/{jobs[name].id}/results/transcript.json")
+    ask("GET", "/v1/search?q=release")
+    jobs["hidden"] = console.add_hidden("customer-call-0815.flac")
 
 
 def measure(browser: Browser, url: str, long_job: str) -> None:
@@ -156,8 +198,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="console-screenshots", description="Take the console's pictures for docs/console.md."
     )
+    parser.add_argument("--only", nargs="+", default=(), metavar="NAME", help="take these pictures only")
     parser.add_argument("--fluid", action="store_true", help="measure how long frames take instead")
-    fluid = parser.parse_args().fluid
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         console = ConsoleServer(Path(folder))
         jobs = console.fill()
@@ -176,13 +219,15 @@ def main() -> None:
             args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
         )
         url = f"http://127.0.0.1:{port}"
-        if fluid:
-            measure(browser, url, long_job.id)
-        else:
-            take(browser, url, console, jobs)
-        browser.close()
-        server.should_exit = True
-        thread.join()
+        try:
+            if given.fluid:
+                measure(browser, url, long_job.id)
+            else:
+                take(browser, url, console, jobs, given.only)
+        finally:
+            browser.close()
+            server.should_exit = True
+            thread.join()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from cluster import __version__
+from cluster.cli.common.operator import operator
 from cluster.cli.common.target import USUAL_HOME, Group, HomeTarget
 from cluster.settings.settings import Settings
 from pipelines.backup.manifest import Manifest
@@ -37,7 +38,12 @@ def add_backup(app: Group, console: Console) -> None:
         url = store_url_of(target)
         _check_apart(settings, url)
         found = write_backup(
-            settings.ledger_url, open_store(settings.store_url), open_store(url), version=__version__, say=say
+            settings.ledger_url,
+            open_store(settings.store_url),
+            open_store(url),
+            version=__version__,
+            by=operator(),
+            say=say,
         )
         console.print(f"{url}: {_told(found)}", soft_wrap=True, highlight=False, markup=False)
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from cluster.cli.common.operator import operator
 from cluster.cli.common.options import LimitOption
 from cluster.cli.common.tables import ids, minute, print_json, show_table, words
 from cluster.cli.common.target import USUAL_HOME, Group, HomeTarget
@@ -47,7 +48,7 @@ def keys_app(console: Console) -> Group:
             now_s=time.time(),
             lifetime_s=None if expires_days is None else expires_days * DAY_S,
         )
-        store(home).add(key)
+        store(home).add(key, operator())
         if as_json:
             typer.echo(json.dumps({"id": key.id, "key": token, "tenant": key.tenant, "scopes": sorted(key.scopes)}))
         else:
@@ -90,7 +91,7 @@ def keys_app(console: Console) -> Group:
         alike = [key.id for key in keys.list() if key.id.startswith(key_id)] if key_id else []
         if len(alike) > 1 and key_id not in alike:
             raise OptionError(f"several keys have an id that begins with {key_id}: give more of it")
-        revoked = keys.revoke(key_id if key_id in alike or not alike else alike[0], time.time())
+        revoked = keys.revoke(key_id if key_id in alike or not alike else alike[0], time.time(), operator())
         console.print(f"{revoked.id} is revoked.")
 
     return app

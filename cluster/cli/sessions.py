@@ -1,24 +1,21 @@
 """``meetmemo sessions``: who is signed in with a browser, and ending that; in the ledger itself, as with keys."""
 
 import time
+from contextlib import closing
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from cluster.cli.common.operator import operator
 from cluster.cli.common.options import JsonOption, LimitOption
 from cluster.cli.common.tables import ids, minute, print_json, show_table, words
 from cluster.cli.common.target import USUAL_HOME, Group, HomeTarget
 from cluster.settings.settings import Settings
-from deployments.auth.authenticators import USER
-from deployments.auth.session_deeds import ended_session
-from pipelines.audit import SYSTEM
+from pipelines.audit import USER
 from pipelines.errors import NotFound, OptionError
 from pipelines.ledger.credentials.sessions import Session
-from pipelines.ledger.open import connect_sessions, open_ledger
-
-ACTOR = f"{SYSTEM}command-line"
-"""Who ends sessions here, as the audit log has it: whoever has the ledger's password."""
+from pipelines.ledger.open import connect_sessions
 
 
 def sessions_app(console: Console) -> Group:
@@ -102,13 +99,8 @@ def _one(sessions: list[Session], prefix: str) -> Session:
 
 def _ended(settings: Settings, wanted: list[Session]) -> list[Session]:
     """End sessions and enter that into the audit log; return those that there were."""
-    store, ledger = connect_sessions(settings.ledger_url), open_ledger(settings.ledger_url)
-    try:
-        ended = [session for session in wanted if store.end(session.id)]
-        ledger.audit.append([ended_session(session, ACTOR) for session in ended])
-    finally:
-        ledger.close()
-    return ended
+    with closing(connect_sessions(settings.ledger_url)) as store:
+        return [session for session in wanted if store.end_for(session.id, operator(), time.time())]
 
 
 def _told(session: Session) -> dict[str, Any]:

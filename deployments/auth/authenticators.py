@@ -7,14 +7,13 @@ import hmac
 from dataclasses import dataclass
 from typing import Protocol
 
+from pipelines.audit import USER
 from pipelines.ledger.credentials.api_keys import ALL_SCOPES as ALL_SCOPES
 from pipelines.ledger.credentials.api_keys import Scope as Scope
 from pipelines.ledger.credentials.api_keys import key_id_of
 from pipelines.secret import Secret, revealed
 
 DEFAULT_TENANT = "default"
-USER = "user:"
-"""Begins the actor of a person."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ Roles are those of the settings now, for the groups that the provider told last:
 import hmac
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar, TypeVarTuple
@@ -18,10 +18,11 @@ import anyio
 import anyio.to_thread
 import structlog
 
-from deployments.auth.authenticators import USER, Principal
+from deployments.auth.authenticators import Principal
 from deployments.auth.group_renewal import RETRY_S, GroupRenewal
 from deployments.auth.oidc_claims import Person
 from deployments.auth.roles import SCOPES, Grants, Role
+from pipelines.audit import USER, Doer
 from pipelines.errors import (
     Forbidden,
     LedgerUnavailable,
@@ -196,25 +197,25 @@ class Sessions:
             found = await self.find(token)
         except Unauthenticated:
             return None
-        await self.end_by_id(found.session.id)
+        await self._in_thread(self.store.end, found.session.id)
+        self._forget(found.session.id)
         return found.session
 
-    async def end_by_id(self, session_id: str) -> bool:
-        """End a session; return whether there was one. Other servers notice within a few seconds."""
-        ended = await self._in_thread(self.store.end, session_id)
-        for digest in [digest for digest, known in self._known.items() if known.found.session.id == session_id]:
-            del self._known[digest]
+    async def end_by_id(self, session_id: str, by: Doer) -> bool:
+        """End somebody's session; return whether there was one. Other servers notice within a few seconds."""
+        ended = await self._in_thread(self.store.end_for, session_id, by, self._clock())
+        self._forget(session_id)
         return ended
 
-    async def end_all(self, *, subject: str = "", provider_session: str = "") -> Sequence[Session]:
-        """End the sessions of a person, or of their session at the provider; return them."""
-        ended = await self._in_thread(
-            partial(self.store.end_all, subject=subject, provider_session=provider_session),
-        )
-        ids = {session.id for session in ended}
-        for digest in [digest for digest, known in self._known.items() if known.found.session.id in ids]:
+    def _forget(self, session_id: str) -> None:
+        for digest in [digest for digest, known in self._known.items() if known.found.session.id == session_id]:
             del self._known[digest]
-        return ended
+
+    async def end_all(self, by: Doer, *, subject: str = "", provider_session: str = "") -> None:
+        """End the sessions of a person, or of their session at the provider."""
+        named = {"subject": subject, "provider_session": provider_session}
+        for session in await self._in_thread(partial(self.store.end_all, by, self._clock(), **named)):
+            self._forget(session.id)
 
     async def _with_groups(self, found: SignedIn) -> SignedIn:
         """Return the session with groups that are fresh enough; raises `Unauthenticated` where it is over now.

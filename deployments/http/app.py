@@ -180,13 +180,13 @@ def build_api(services: ApiServices, config: ApiConfig, shutdown: Shutdown | Non
     if services.batches is not None:
         app.include_router(batch_routes(backend))
     if services.keys is not None:
-        app.include_router(key_routes(services.keys, services.ledger.audit, clock))
+        app.include_router(key_routes(services.keys, clock))
     app.include_router(me_routes(services.sign_in))
     app.include_router(method_routes(services.sign_in))
     if services.sign_in is not None:
-        app.include_router(sign_in_routes(services.sign_in, services.ledger.audit))
+        app.include_router(sign_in_routes(services.sign_in))
         app.include_router(tenant_routes(services.sign_in))
-        app.include_router(session_routes(services.sign_in.sessions, services.ledger.audit))
+        app.include_router(session_routes(services.sign_in.sessions))
     serve_trailing_slashes(app.router)
     install(app)
     _add_middleware(app, config, shutdown)

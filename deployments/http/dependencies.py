@@ -12,7 +12,7 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
-from deployments.auth.authenticators import USER, Authenticator, Principal, Scope
+from deployments.auth.authenticators import Authenticator, Principal, Scope
 from deployments.auth.rate_limit import RateMeter
 from deployments.http.app_key import AppKey
 from deployments.http.middleware.browser_guard import is_misdirected
@@ -22,6 +22,7 @@ from deployments.intake.gates import Gate
 from deployments.tenant.backend import Backend
 from deployments.tenant.batches import TenantBatches
 from deployments.tenant.jobs import TenantJobs
+from pipelines.audit import USER
 from pipelines.errors import Forbidden, MeetMemoError, Unauthenticated
 
 BACKEND: AppKey[Backend] = AppKey("backend")

@@ -85,7 +85,8 @@ class AuditEntryBody(ApiModel):
     at: datetime
     action: AuditAction
     actor: str = Field(
-        description="What names the credential; empty without authentication, `system:…` where MeetMemo did it."
+        description="What names the credential; empty without authentication, `system:…` where MeetMemo did it, "
+        "`cli:USER` for commands that work on the ledger themselves."
     )
     kind: ObjectKind
     object: str = Field(description="The id of what it was done to.")

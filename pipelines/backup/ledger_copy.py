@@ -11,7 +11,7 @@ from sqlalchemy import Connection, MetaData, Table, delete, func, insert, select
 from pipelines.errors import ConfigurationError
 from pipelines.ledger.database import Database
 from pipelines.ledger.migrations import revision
-from pipelines.ledger.schema import SCHEMA_REVISION, leases, metadata
+from pipelines.ledger.schema import SCHEMA_REVISION, jobs, leases, metadata
 from pipelines.storage.atomic_write import durable_file
 
 LEFT_OUT = frozenset({"key_holds", "sessions", "minutes_places", "search_pending", "search_jobs", "search_passages"})
@@ -39,6 +39,22 @@ def tables() -> tuple[str, ...]:
     return tuple(table.name for table in metadata.sorted_tables if table.name not in LEFT_OUT)
 
 
+def tenants(url: str) -> list[str]:
+    """Return all tenants that have jobs, sorted; raises as `copy_out` does. Blocks."""
+    with _opened(url) as database, database.reading() as connection:
+        _check_revision(connection)
+        return sorted(connection.scalars(select(jobs.c.tenant).distinct()))
+
+
+def _check_revision(connection: Connection) -> None:
+    found = revision(connection)
+    if found != SCHEMA_REVISION:
+        raise ConfigurationError(
+            f"the ledger is at revision {found}, this MeetMemo at {SCHEMA_REVISION}: back it up with the version "
+            "that runs it"
+        )
+
+
 def copy_out(url: str, folder: Path) -> dict[str, int]:
     """Write all tables as they are at one moment into a folder, ``<table>.jsonl`` each; return their rows. Blocks.
 
@@ -49,12 +65,7 @@ def copy_out(url: str, folder: Path) -> dict[str, int]:
             # One moment for all statements, however long this takes; SQLite's transactions are like that.
             connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
             connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-        found = revision(connection)
-        if found != SCHEMA_REVISION:
-            raise ConfigurationError(
-                f"the ledger is at revision {found}, this MeetMemo at {SCHEMA_REVISION}: back it up with the version "
-                "that runs it"
-            )
+        _check_revision(connection)
         return {name: _write_rows(connection, metadata.tables[name], folder / f"{name}.jsonl") for name in tables()}
 
 

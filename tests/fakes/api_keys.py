@@ -3,21 +3,26 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from pipelines.audit import AuditAction, Deed, Doer
 from pipelines.errors import KeyUnknown, LedgerUnavailable
-from pipelines.ledger.credentials.api_keys import ApiKey
+from pipelines.ledger.credentials.api_keys import ApiKey, key_deed
+
+OPERATOR = Doer(actor="key:operator", request_id="r1")
 
 
 class MemoryKeys:
-    """`KeyStore` in a dict; counts questions, and fails while ``outage`` holds a text."""
+    """`KeyStore` in a dict; counts questions, keeps deeds, and fails while ``outage`` holds a text."""
 
     def __init__(self) -> None:
         self.outage = ""
         self.n_finds = 0
+        self.entered: list[Deed] = []
         self._keys: dict[str, ApiKey] = {}
 
-    def add(self, key: ApiKey) -> None:
+    def add(self, key: ApiKey, by: Doer) -> None:
         """Keep a new key."""
         self._check()
+        self.entered.append(key_deed(AuditAction.CREATE_KEY, key, by))
         self._keys[key.id] = key
 
     def find(self, key_id: str) -> ApiKey | None:
@@ -32,13 +37,14 @@ class MemoryKeys:
         mine = [key for key in self._keys.values() if tenant in (None, key.tenant)]
         return sorted(mine, key=lambda key: (-key.created_at_s, key.id))
 
-    def revoke(self, key_id: str, now_s: float) -> ApiKey:
+    def revoke(self, key_id: str, now_s: float, by: Doer) -> ApiKey:
         """End a key; raises `KeyUnknown`."""
         self._check()
         if key_id not in self._keys:
             raise KeyUnknown(f"There is no key {key_id}.")
         if self._keys[key_id].revoked_at_s is None:
             self._keys[key_id] = replace(self._keys[key_id], revoked_at_s=now_s)
+            self.entered.append(key_deed(AuditAction.REVOKE_KEY, self._keys[key_id], by))
         return self._keys[key_id]
 
     def touch(self, key_id: str, now_s: float) -> None:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from pipelines.audit import Deed, Doer
 from pipelines.errors import LedgerUnavailable
-from pipelines.ledger.credentials.sessions import Session
+from pipelines.ledger.credentials.sessions import Session, end_deed
 
 
 class MemorySessions:
@@ -14,6 +15,7 @@ class MemorySessions:
         self.outage = ""
         self.n_finds = 0
         self.kept: dict[str, Session] = {}
+        self.entered: list[Deed] = []
 
     def add(self, session: Session) -> None:
         """Keep a new session."""
@@ -35,6 +37,14 @@ class MemorySessions:
         """Forget a session."""
         self._check()
         return self.kept.pop(session_id, None) is not None
+
+    def end_for(self, session_id: str, by: Doer, now_s: float) -> bool:
+        """Forget somebody else's session, and enter that."""
+        self._check()
+        session = self.kept.pop(session_id, None)
+        if session is not None:
+            self.entered.append(end_deed(session, by))
+        return session is not None
 
     def touch(self, session_id: str, now_s: float) -> None:
         """Note that a session is in use."""
@@ -93,7 +103,7 @@ class MemorySessions:
                 renewal=session.renewal if renewal is None else renewal,
             )
 
-    def end_all(self, *, subject: str = "", provider_session: str = "") -> Sequence[Session]:
+    def end_all(self, by: Doer, now_s: float, *, subject: str = "", provider_session: str = "") -> Sequence[Session]:
         """Forget the sessions of a person, or of a session at the provider."""
         self._check()
         if not subject and not provider_session:
@@ -105,6 +115,7 @@ class MemorySessions:
         ]
         for session in found:
             del self.kept[session.id]
+            self.entered.append(end_deed(session, by))
         return found
 
     def purge(self, *, created_before_s: float, seen_before_s: float) -> int:

@@ -12,6 +12,7 @@ from pipelines.backup.restore import restore_backup
 from pipelines.backup.write import write_backup
 from pipelines.ledger.open import open_ledger
 from pipelines.storage.open import open_store
+from tests.fakes.api_keys import OPERATOR
 from tests.servers.postgres import PostgresServer, find_binaries
 from tests.servers.s3 import s3_server
 from tests.support.in_process_cluster import InProcessCluster, succeeded
@@ -86,7 +87,7 @@ async def test_a_cluster_is_restored_elsewhere_and_goes_on(
             assert succeeded(await cluster.ended(done))
             await cluster.coordinator.drain(begin=True)
             waits = cluster.submit("waits", range(100, 140))
-            write_backup(from_ledger, from_store, backup, version="1")
+            write_backup(from_ledger, from_store, backup, version="1", by=OPERATOR)
         finally:
             await cluster.coordinator.stop()
     to_ledger, to_store = make_ledger_url(target[0]), open_store(make_store_url(target[1]))

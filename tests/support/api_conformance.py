@@ -30,7 +30,7 @@ from deployments.auth.api_keys import ApiKeyAuthenticator
 from pipelines.errors import Reason
 from pipelines.jobs.job import JobState
 from pipelines.ledger.credentials.api_keys import ALL_SCOPES, Scope, new_key
-from tests.fakes.api_keys import MemoryKeys
+from tests.fakes.api_keys import OPERATOR, MemoryKeys
 from tests.support.console_server import TENANT, BusyCoordinator, ConsoleServer
 
 schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")  # what tus uploads send
@@ -117,7 +117,7 @@ def serving(*, upload_idle_timeout_s: float = 60.0, scopes: frozenset[Scope] | N
 def _key_in(keys: MemoryKeys, scopes: frozenset[Scope]) -> dict[str, str]:
     """Make a key of the tenant with the jobs; return the headers that bring it at any door."""
     key, token = new_key(tenant=TENANT, scopes=scopes, name="conformance", now_s=time.time())
-    keys.add(key)
+    keys.add(key, OPERATOR)
     return {"x-api-key": token, "authorization": f"Bearer {token}"}
 
 

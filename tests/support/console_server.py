@@ -23,7 +23,7 @@ from deployments.http.config import ApiServices
 from deployments.limits import IngestionLimits
 from deployments.telemetry.gauges import ModelGauges, Snapshot, WaitingWork, render_snapshot
 from pipelines.audio.decode import decode_audio
-from pipelines.audio.playback import PlaybackCopy
+from pipelines.audio.playback import PlaybackCopy, muted
 from pipelines.codec import encode
 from pipelines.core import (
     SAMPLE_RATE,
@@ -50,6 +50,8 @@ from pipelines.minutes.extractive.writer import write_minutes
 from pipelines.minutes.protocol import MinutesOptions
 from pipelines.scheduling.work_item import WorkItem
 from pipelines.storage.layout import JobKeys
+from pipelines.text.redaction import mask_transcript
+from pipelines.transcript.masked_audio import masked_audio
 from tests.fakes.ledger import MemoryLedger
 from tests.fakes.store import MemoryStore
 from tests.support.api_harness import MODELS, SteeredCoordinator, api_config, fields_of
@@ -158,6 +160,16 @@ class ConsoleServer:
             self.keep_audio(keys, audio, split=transcript.n_channels > 1)
         return job
 
+    def add_hidden(self, filename: str) -> Job:
+        """Put the three-minute meeting into ledger and store as a job does that hides names, and beeps over them."""
+        options = JobOptions(model="mini-en", mask=("names", "places"), keep_audio=True, mask_audio="beep")
+        transcript = transcript_of(MEETING)
+        names = {segment.speaker for segment in transcript.segments}
+        hidden = masked_audio(transcript, options.mask, names=names).stretches
+        job = self.add_done(filename, mask_transcript(transcript, options.mask, names=names))
+        self.keep_audio(JobKeys(tenant=job.tenant, job_id=job.id), RECORDINGS / MEETING, split=False, hidden=hidden)
+        return self.change(job, options=options)
+
     def index(self) -> None:
         """What the Coordinator does with jobs that have ended."""
         self.ledger.search.rebuild()
@@ -207,13 +219,15 @@ class ConsoleServer:
                 ledger.apply(lease, begun, job.version)
         return batch
 
-    def keep_audio(self, keys: JobKeys, recording: Path, *, split: bool) -> None:
-        """What the Segmenter does for `keep_audio`."""
+    def keep_audio(
+        self, keys: JobKeys, recording: Path, *, split: bool, hidden: tuple[tuple[float, float], ...] = ()
+    ) -> None:
+        """What the Segmenter does for `keep_audio`; with a beep over ``hidden`` stretches, in seconds."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "audio"
             with PlaybackCopy(path) as copy:
                 blocks = decode_audio(recording, channels="split" if split else "mix", max_duration_s=1e6)
-                for _ in copy.listen(blocks):
+                for _ in copy.listen(muted(blocks, hidden, "beep") if hidden else blocks):
                     pass
             self.store.put(keys.peaks, copy.peaks.encoded())
             self.store.put_file(keys.playback, path)

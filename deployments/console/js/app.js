@@ -8,6 +8,7 @@ import { preferences, session } from "./lib/session.js";
 import { withErrorToast } from "./lib/toasts.js";
 import { feed } from "./jobs/feed.js";
 import { JobsPage } from "./jobs/jobs_page.js";
+import { KeepingPage, sectionsFor } from "./keeping/keeping_page.js";
 import { ReviewPage } from "./review/review_page.js";
 import { SearchPage } from "./search/search_page.js";
 import { JobPage } from "./transcript/job_page.js";
@@ -38,6 +39,7 @@ function route() {
   else if (section === "search") show(new SearchPage(decodeURIComponent(id)));
   else if (section === "review") show(new ReviewPage(decodeURIComponent(id)));
   else if (section === "batches") show(new BatchesPage(decodeURIComponent(id)));
+  else if (section === "keeping") show(new KeepingPage(id, decodeURIComponent(place)));
   else if (section === "cluster") show(new ClusterPage());
   else if (section === "") show(new JobsPage());
   else show({ element: h("div.page.say", {}, h("h1", { tabindex: "-1" }, t("notThere")), h("a", { href: "#/" }, t("toJobs"))), title: t("notThere"), close() {} });
@@ -69,7 +71,7 @@ async function start() {
 }
 
 function drawBar() {
-  const section = ["cluster", "batches", "review", "search"].find((name) => location.hash.startsWith(`#/${name}`)) ?? "jobs";
+  const section = ["cluster", "keeping", "batches", "review", "search"].find((name) => location.hash.startsWith(`#/${name}`)) ?? "jobs";
   const link = (name, href) => h("a", { href, "aria-current": !signingIn && section === name ? "page" : null }, t(name));
   const theme = preferences.get("theme", "auto");
   const themeLabel = t("theme", { name: t(`theme_${theme}`) });
@@ -77,7 +79,7 @@ function drawBar() {
   refill(
     bar,
     h("a.brand", { href: "#/" }, h("img", { src: here("/console/icon.svg"), alt: "MeetMemo", width: 22, height: 22 }), h("span", { "aria-hidden": "true" }, "MeetMemo")),
-    h("nav", { "aria-label": t("navigation") }, !signingIn && [link("jobs", "#/"), link("search", "#/search"), link("review", "#/review"), link("batches", "#/batches"), account.may("metrics") && link("cluster", "#/cluster"), h("a", { href: here("/docs") }, t("apiDocs"))]),
+    h("nav", { "aria-label": t("navigation") }, !signingIn && [link("jobs", "#/"), link("search", "#/search"), link("review", "#/review"), link("batches", "#/batches"), sectionsFor(account).length > 0 && link("keeping", "#/keeping"), account.may("metrics") && link("cluster", "#/cluster"), h("a", { href: here("/docs") }, t("apiDocs"))]),
     h("span.offline", { role: "status", hidden: feed.connected || signingIn || !feed.started }, t("offline")),
     h("button.bare", { type: "button", lang: other === "zh" ? "zh-CN" : "en", data: { part: "language" }, onclick: () => (setLanguage(other), redrawPage()) }, t("otherLanguage")),
     h("button.bare", { type: "button", "aria-label": themeLabel, title: themeLabel, data: { part: "theme" }, onclick: nextTheme }, icon(THEME_ICONS[theme])),

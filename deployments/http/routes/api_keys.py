@@ -13,7 +13,7 @@ from deployments.http.json_bodies import documented_json, json_body
 from deployments.schemas.options import ApiModel
 from deployments.telemetry.request_context import current_request
 from deployments.tenant.threads import in_thread
-from pipelines.audit import AuditAction, AuditLog, Deed, ObjectKind
+from pipelines.audit import Doer
 from pipelines.errors import KeyUnknown, Reason
 from pipelines.ledger.credentials.api_keys import MAX_NAME_CHARS, ApiKey, KeyStore, Scope, new_key
 from pipelines.ledger.protocol import Clock
@@ -59,7 +59,7 @@ class KeyList(ApiModel):
     keys: list[KeyBody]
 
 
-def key_routes(keys: KeyStore, audit: AuditLog, clock: Clock) -> APIRouter:
+def key_routes(keys: KeyStore, clock: Clock) -> APIRouter:
     """Build the routes for API keys."""
     router = APIRouter(tags=["service"])
 
@@ -74,8 +74,7 @@ def key_routes(keys: KeyStore, audit: AuditLog, clock: Clock) -> APIRouter:
         key, token = new_key(
             tenant=wanted.tenant, scopes=wanted.scopes, name=wanted.name, now_s=clock(), lifetime_s=wanted.lifetime_s
         )
-        await in_thread(keys.add, key)
-        await in_thread(audit.append, [_deed(AuditAction.CREATE_KEY, operator, key)])
+        await in_thread(keys.add, key, _doer(operator))
         return NewKeyBody(**_fields(key), key=token)
 
     @router.get(KEYS_PATH, summary="List API keys", responses=documented(*QUERY))
@@ -93,22 +92,13 @@ def key_routes(keys: KeyStore, audit: AuditLog, clock: Clock) -> APIRouter:
     async def revoke(operator: Admin, key_id: str) -> KeyBody:
         if not (key_id.isascii() and key_id.isalnum()):
             raise KeyUnknown("There is no such key.")
-        key = await in_thread(keys.revoke, key_id, clock())
-        await in_thread(audit.append, [_deed(AuditAction.REVOKE_KEY, operator, key)])
-        return KeyBody.from_domain(key)
+        return KeyBody.from_domain(await in_thread(keys.revoke, key_id, clock(), _doer(operator)))
 
     return router
 
 
-def _deed(action: AuditAction, operator: Principal, key: ApiKey) -> Deed:
-    return Deed(
-        tenant=key.tenant,
-        action=action,
-        actor=operator.acting,
-        kind=ObjectKind.KEY,
-        object_id=key.id,
-        request_id=current_request().request_id,
-    )
+def _doer(operator: Principal) -> Doer:
+    return Doer(actor=operator.acting, request_id=current_request().request_id)
 
 
 def _fields(key: ApiKey) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from pipelines.audit import AuditAction, Deed, Doer, ObjectKind
 from pipelines.errors import OptionError
 from pipelines.storage.layout import RESERVED_TENANTS, is_tenant
 
@@ -114,10 +115,18 @@ def checked_scopes(names: Collection[str]) -> frozenset[Scope]:
     return frozenset(Scope(name) for name in names)
 
 
-class KeyStore(Protocol):
-    """API keys, durable. Methods block, are thread-safe and raise `LedgerUnavailable`."""
+def key_deed(action: AuditAction, key: ApiKey, by: Doer) -> Deed:
+    """Return the deed of making or revoking a key, for the audit log of the key's tenant."""
+    return by.deed(action, tenant=key.tenant, kind=ObjectKind.KEY, object_id=key.id)
 
-    def add(self, key: ApiKey) -> None:
+
+class KeyStore(Protocol):
+    """API keys, durable. Methods block, are thread-safe and raise `LedgerUnavailable`.
+
+    A key that is made or revoked is entered in the audit log in the same transaction.
+    """
+
+    def add(self, key: ApiKey, by: Doer) -> None:
         """Keep a new key."""
 
     def find(self, key_id: str) -> ApiKey | None:
@@ -126,8 +135,8 @@ class KeyStore(Protocol):
     def list(self, tenant: str | None = None) -> Sequence[ApiKey]:
         """Return all keys of a tenant (of everybody for None), newest first."""
 
-    def revoke(self, key_id: str, now_s: float) -> ApiKey:
-        """End a key, for good; a revoked one stays as it is. Raises `KeyUnknown`."""
+    def revoke(self, key_id: str, now_s: float, by: Doer) -> ApiKey:
+        """End a key, for good; a revoked one stays as it is, and nothing is entered. Raises `KeyUnknown`."""
 
     def touch(self, key_id: str, now_s: float) -> None:
         """Note that a key was used."""

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from pipelines.audit import USER, AuditAction, Deed, Doer, ObjectKind
+
 PREFIX = "ms"
 _TOKEN = re.compile(rf"{PREFIX}_([0-9a-f]{{16}})_[A-Za-z0-9_-]{{43}}")
 
@@ -66,6 +68,17 @@ def session_digest(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
+def end_deed(session: Session, by: Doer) -> Deed:
+    """Return the deed of ending somebody's session, for the audit log of the tenant that they work in."""
+    return by.deed(
+        AuditAction.END_SESSION,
+        tenant=session.tenant,
+        kind=ObjectKind.SESSION,
+        object_id=session.id,
+        detail=(("of", f"{USER}{session.subject}"),),
+    )
+
+
 class SessionStore(Protocol):
     """Sessions, durable. Methods block, are thread-safe and raise `LedgerUnavailable`."""
 
@@ -79,7 +92,10 @@ class SessionStore(Protocol):
         """Return all sessions, newest first."""
 
     def end(self, session_id: str) -> bool:
-        """Forget a session; return whether there was one."""
+        """Forget a session of somebody who signs out; return whether there was one."""
+
+    def end_for(self, session_id: str, by: Doer, now_s: float) -> bool:
+        """Forget somebody else's session, and enter that in the audit log; return whether there was one."""
 
     def touch(self, session_id: str, now_s: float) -> None:
         """Note that a session is in use."""
@@ -103,7 +119,7 @@ class SessionStore(Protocol):
     ) -> None:
         """Note when groups were read last, which they are, and how to read them next; None leaves a value."""
 
-    def end_all(self, *, subject: str = "", provider_session: str = "") -> Sequence[Session]:
+    def end_all(self, by: Doer, now_s: float, *, subject: str = "", provider_session: str = "") -> Sequence[Session]:
         """Forget the sessions of a person, of a session at the provider, or of both together; return them.
 
         Of nobody where neither is named.

@@ -5,9 +5,11 @@ from typing import Any
 
 from sqlalchemy import Row, insert, select, update
 
+from pipelines.audit import AuditAction, Doer
 from pipelines.errors import KeyUnknown
-from pipelines.ledger.credentials.api_keys import ApiKey, Scope
+from pipelines.ledger.credentials.api_keys import ApiKey, Scope, key_deed
 from pipelines.ledger.database import Database
+from pipelines.ledger.keeping.audit_rows import enter
 from pipelines.ledger.rows import filled
 from pipelines.ledger.rules import storable
 from pipelines.ledger.schema import api_keys
@@ -23,11 +25,12 @@ class SqlKeys:
         """Give up all connections."""
         self._database.close()
 
-    def add(self, key: ApiKey) -> None:
-        """Keep a new key."""
+    def add(self, key: ApiKey, by: Doer) -> None:
+        """Keep a new key, and enter that it was made."""
         row = vars(key) | {"scopes": " ".join(sorted(key.scopes)), "name": storable(key.name)}
         with self._database.writing() as connection:
             connection.execute(insert(api_keys), [row])
+            enter(connection, [key_deed(AuditAction.CREATE_KEY, key, by)], key.created_at_s)
 
     def find(self, key_id: str) -> ApiKey | None:
         """Return the key of that id."""
@@ -43,15 +46,18 @@ class SqlKeys:
         with self._database.reading() as connection:
             return [_key_of(row) for row in connection.execute(query)]
 
-    def revoke(self, key_id: str, now_s: float) -> ApiKey:
-        """End a key; raises `KeyUnknown`."""
+    def revoke(self, key_id: str, now_s: float, by: Doer) -> ApiKey:
+        """End a key, and enter that; raises `KeyUnknown`."""
         living = update(api_keys).where(api_keys.c.id == key_id, api_keys.c.revoked_at_s.is_(None))
         with self._database.writing() as connection:
-            connection.execute(living.values(revoked_at_s=now_s))
+            was_living = connection.execute(living.values(revoked_at_s=now_s)).rowcount > 0
             row = connection.execute(select(api_keys).where(api_keys.c.id == key_id)).one_or_none()
-        if row is None:
-            raise KeyUnknown(f"There is no key {key_id}.")
-        return _key_of(row)
+            if row is None:
+                raise KeyUnknown(f"There is no key {key_id}.")
+            key = _key_of(row)
+            if was_living:
+                enter(connection, [key_deed(AuditAction.REVOKE_KEY, key, by)], now_s)
+        return key
 
     def touch(self, key_id: str, now_s: float) -> None:
         """Note that a key was used."""

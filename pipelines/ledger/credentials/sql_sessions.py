@@ -6,8 +6,10 @@ from typing import Any
 
 from sqlalchemy import Row, delete, insert, or_, select, update
 
-from pipelines.ledger.credentials.sessions import Session
+from pipelines.audit import Doer
+from pipelines.ledger.credentials.sessions import Session, end_deed
 from pipelines.ledger.database import Database
+from pipelines.ledger.keeping.audit_rows import enter
 from pipelines.ledger.rows import filled
 from pipelines.ledger.rules import storable
 from pipelines.ledger.schema import sessions
@@ -46,6 +48,17 @@ class SqlSessions:
         """Forget a session."""
         with self._database.writing() as connection:
             return connection.execute(delete(sessions).where(sessions.c.id == session_id)).rowcount > 0
+
+    def end_for(self, session_id: str, by: Doer, now_s: float) -> bool:
+        """Forget somebody else's session, and enter that."""
+        own = sessions.c.id == session_id
+        with self._database.writing() as connection:
+            row = connection.execute(select(sessions).where(own).with_for_update()).one_or_none()
+            if row is None:
+                return False
+            connection.execute(delete(sessions).where(own))
+            enter(connection, [end_deed(_session_of(row), by)], now_s)
+            return True
 
     def touch(self, session_id: str, now_s: float) -> None:
         """Note that a session is in use."""
@@ -94,15 +107,16 @@ class SqlSessions:
         with self._database.writing() as connection:
             connection.execute(update(sessions).where(sessions.c.id == session_id).values(**values))
 
-    def end_all(self, *, subject: str = "", provider_session: str = "") -> Sequence[Session]:
+    def end_all(self, by: Doer, now_s: float, *, subject: str = "", provider_session: str = "") -> Sequence[Session]:
         """Forget the sessions of a person, or of a session at the provider."""
         named = {"subject": storable(subject), "provider_session": storable(provider_session)}
         wanted = [sessions.c[name] == value for name, value in named.items() if value]
         if not wanted:
             return []
         with self._database.writing() as connection:
-            found = [_session_of(row) for row in connection.execute(select(sessions).where(*wanted))]
+            found = [_session_of(row) for row in connection.execute(select(sessions).where(*wanted).with_for_update())]
             connection.execute(delete(sessions).where(sessions.c.id.in_([session.id for session in found])))
+            enter(connection, [end_deed(session, by) for session in found], now_s)
         return found
 
     def purge(self, *, created_before_s: float, seen_before_s: float) -> int:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.python_commands import is_python_command
+
 ROOT = Path(__file__).parents[3]
 FOLDERS = ("cluster", "deployments", "pipelines", "scripts")
 NOT_YET = ("pipelines/audio", "pipelines/transcript", "pipelines/whisper")  # their docstrings are still to be rewritten
 
-PYTHON_SCRIPT = re.compile(rb"#!/usr/bin/env python\d?\n")
 CAPITALISED = re.compile("[A-Z][a-z]+")
 NO_VERB = re.compile(
     "A|All|An|And|Any|Anybody|Anything|As|At|Because|Before|Both|But|By|Each|Either|Enough|Every|Everybody|Everything|"
@@ -35,7 +36,7 @@ def begins_with_a_verb(docstring: str) -> bool:
 def sources(folder: Path) -> Iterator[Path]:
     """Yield the modules and Python scripts below a folder."""
     for path in sorted(folder.rglob("*")):
-        if path.suffix == ".py" or (not path.suffix and path.is_file() and PYTHON_SCRIPT.match(path.read_bytes())):
+        if path.suffix == ".py" or is_python_command(path):
             yield path
 
 

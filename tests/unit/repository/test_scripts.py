@@ -13,12 +13,12 @@ import pytest
 from scripts.documentation.code_index import CodeIndex
 from scripts.documentation.reference_pages import metric_names, setting_names
 from scripts.documentation.references import KnownNames, References
+from tests.support.python_commands import is_python_command
 
 ROOT = Path(__file__).parents[3]
 SCRIPTS = ROOT / "scripts"
 COMMANDS = sorted(path for path in SCRIPTS.rglob("*") if path.is_file() and os.access(path, os.X_OK))
 SETS_UP = ". scripts/setup-venv"
-PYTHON = re.compile(r"#!/usr/bin/env python")
 PACKAGES = {"mini_model": "scripts/mini_model/"} | dict.fromkeys(
     ("cluster", "deployments", "pipelines", "scripts", "tests"), ""
 )
@@ -49,15 +49,26 @@ def test_every_command_is_listed_once() -> None:
     ids=lambda path: str(path.relative_to(SCRIPTS)),
 )
 def test_a_command_says_what_it_does(command: Path) -> None:
-    """``--help`` needs no optional package and changes nothing; commands that install first are left out."""
-    environment = os.environ | {
-        "MEETMEMO_VENV": sys.prefix,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-    }
+    """``--help`` needs no active environment, no optional package, and changes nothing.
+
+    Commands that install first are left out.
+    """
+    environment = {"HOME": os.environ.get("HOME", "/"), "MEETMEMO_VENV": sys.prefix, "PATH": os.defpath}
     answer = subprocess.run([command, "--help"], env=environment, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.startswith("usage: ")
     assert answer.stderr == ""
+
+
+def test_commands_run_by_the_one_python() -> None:
+    """``scripts/python`` alone knows where the environment is; what is no shell script is begun by it."""
+    for path in COMMANDS:
+        if is_python_command(path):
+            continue
+        text = path.read_text(encoding="utf-8")
+        assert text.startswith(("#!/bin/sh\n", "#!/usr/bin/env bash\n")), path
+        if path.parent == SCRIPTS and path.name != "python":
+            assert "/bin/python" not in text, path
 
 
 def test_tools_and_tests_import_what_exists(index: CodeIndex) -> None:
@@ -93,8 +104,7 @@ def _sources(index: CodeIndex) -> Iterator[str]:
     for path in index.files:
         if not path.startswith(("scripts/", "tests/")) or path.startswith(CHECK):
             continue
-        is_command = ROOT / path in COMMANDS and PYTHON.match((ROOT / path).read_text(encoding="utf-8"))
-        if is_command or path.endswith(".py"):
+        if path.endswith(".py") or is_python_command(ROOT / path):
             yield path
 
 

@@ -1,6 +1,7 @@
 // Sends requests to the API. A key travels in a header, never in a URL; a session in a cookie that no script can read.
 
 import { takeEvents } from "./event_stream.js";
+import { save } from "./save.js";
 import { session } from "./session.js";
 
 export const signedOut = new EventTarget();
@@ -87,14 +88,9 @@ export async function readEvents(path, onEvent, signal) {
   }
 }
 
-/** Save a response as a file, through a blob URL: a plain link could not send the key. */
-export async function download(path, filename) {
-  const response = await request(path);
+/** Save a response as a file, under the name that it has, else `filename`. */
+export async function download(path, filename, options) {
+  const response = await request(path, options);
   const given = /filename\*=UTF-8''([^;]+)/.exec(response.headers.get("content-disposition") ?? "");
-  const url = URL.createObjectURL(await response.blob());
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = given ? decodeURIComponent(given[1]) : filename;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  save(await response.blob(), given ? decodeURIComponent(given[1]) : filename);
 }

@@ -26,6 +26,7 @@ export class DetailsView extends EventTarget {
       transcript && h("section", {}, h("h3", {}, t("coverage")), coverageTable(transcript)),
       h("section", {}, h("h3", {}, t("details")), facts(job, transcript)),
       job.events && h("section", {}, h("h3", {}, t("history")), history(job.events)),
+      account.may("admin") && h("div.row", {}, recordLink("audit", "object", job, t("keeping_audit")), recordLink("holds", "job", job, t("placeHold"))),
       hasAudio && !isLive(job) && account.may("jobs:write") && actionButton("button", { key, run: () => this.#deleteAudio(job) }, t("deleteAudio")),
     );
   }
@@ -37,6 +38,9 @@ export class DetailsView extends EventTarget {
     this.dispatchEvent(new Event("audiodeleted"));
   }
 }
+
+/** Link to what is on record of a job: a section of the page of records, with a filter. */
+const recordLink = (section, filter, job, label) => h("a", { href: `#/keeping/${section}/${encodeURIComponent(new URLSearchParams({ [filter]: job.id }))}` }, label);
 
 /** Sum the seconds of every health, over all channels. */
 export function totals(transcript) {

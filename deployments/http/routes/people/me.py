@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Request, Security
 from pydantic import Field
 
-from deployments.auth.authenticators import USER, Principal, Scope
+from deployments.auth.authenticators import Principal, Scope
 from deployments.auth.roles import Role
 from deployments.auth.sessions import SignedIn
 from deployments.http.dependencies import authorized
@@ -15,6 +15,7 @@ from deployments.http.json_bodies import documented_json, json_body
 from deployments.http.middleware.security_headers import set_response_headers
 from deployments.http.sessions.sign_in import SignIn, signed_in
 from deployments.schemas.options import ApiModel
+from pipelines.audit import USER
 from pipelines.errors import InvalidRequest, Reason
 
 ME_PATH = "/v1/me"

@@ -5,15 +5,13 @@ from datetime import UTC, datetime
 from fastapi import APIRouter
 from pydantic import Field
 
-from deployments.auth.authenticators import USER
-from deployments.auth.session_deeds import ended_session
 from deployments.auth.sessions import Sessions
 from deployments.http.dependencies import Admin
 from deployments.http.errors.documentation import LEDGER, documented
 from deployments.schemas.options import ApiModel
 from deployments.telemetry.request_context import current_request
 from deployments.tenant.threads import in_thread
-from pipelines.audit import AuditLog
+from pipelines.audit import USER, Doer
 from pipelines.errors import NotFound, Reason
 from pipelines.ledger.credentials.sessions import Session
 
@@ -52,7 +50,7 @@ class SessionList(ApiModel):
     sessions: list[SessionBody]
 
 
-def session_routes(sessions: Sessions, audit: AuditLog) -> APIRouter:
+def session_routes(sessions: Sessions) -> APIRouter:
     """Build the routes for sessions; who ends one is entered into the audit log."""
     router = APIRouter(tags=["service"])
 
@@ -69,10 +67,8 @@ def session_routes(sessions: Sessions, audit: AuditLog) -> APIRouter:
         responses=documented(Reason.NOT_FOUND, *LEDGER),
     )
     async def end(operator: Admin, session_id: str) -> None:
-        session = await in_thread(sessions.store.find, session_id) if session_id.isalnum() else None
-        if session is None or not await sessions.end_by_id(session_id):
+        by = Doer(actor=operator.acting, request_id=current_request().request_id)
+        if not (session_id.isascii() and session_id.isalnum()) or not await sessions.end_by_id(session_id, by):
             raise NotFound("There is no such session.")
-        request_id = current_request().request_id
-        await in_thread(audit.append, [ended_session(session, operator.acting, request_id)])
 
     return router

@@ -13,14 +13,12 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from deployments.auth.attempt_cookie import new_attempt, opened, sealed
 from deployments.auth.oidc import TEMPORARY
-from deployments.auth.session_deeds import ended_session
 from deployments.http.errors.problems import answer
 from deployments.http.sessions.own_page import check_own_page
 from deployments.http.sessions.sign_in import SignIn, count_visit
 from deployments.schemas.options import ApiModel
 from deployments.telemetry.request_context import current_request
-from deployments.tenant.threads import in_thread
-from pipelines.audit import SYSTEM, AuditLog
+from pipelines.audit import SYSTEM, Doer
 from pipelines.errors import InvalidRequest, MeetMemoError, ProviderUnavailable, SignInFailed, SignInRefused
 
 METHODS_PATH = "/auth/methods"
@@ -61,7 +59,7 @@ def method_routes(sign_in: SignIn | None) -> APIRouter:
     return router
 
 
-def sign_in_routes(sign_in: SignIn, audit: AuditLog) -> APIRouter:
+def sign_in_routes(sign_in: SignIn) -> APIRouter:
     """Build the routes that sign people in and out; the provider's signing out is entered into the audit log."""
     router = APIRouter(include_in_schema=False)
     provider, sessions, cookies = sign_in.provider, sign_in.sessions, sign_in.cookies
@@ -126,9 +124,8 @@ def sign_in_routes(sign_in: SignIn, audit: AuditLog) -> APIRouter:
         count_visit(request, sign_in, "backchannel-logout")
         fields = parse_qs((await _small_body(request)).decode("ascii", "replace"))
         subject, provider_session = await provider.logged_out(fields.get("logout_token", [""])[0])
-        ended = await sessions.end_all(subject=subject, provider_session=provider_session)
-        actor, request_id = f"{SYSTEM}identity-provider", current_request().request_id
-        await in_thread(audit.append, [ended_session(session, actor, request_id) for session in ended])
+        by = Doer(actor=f"{SYSTEM}identity-provider", request_id=current_request().request_id)
+        await sessions.end_all(by, subject=subject, provider_session=provider_session)
         return Response(status_code=204, headers={"cache-control": "no-store"})
 
     return router

@@ -53,6 +53,20 @@ def test_from_one_home_to_another(tmp_path: Path) -> None:
     assert open_store(settings.store_url).get("default/j1/source") == b"sound"
 
 
+def test_a_backup_is_in_the_audit_log(tmp_path: Path) -> None:
+    """Of every tenant whose jobs it copies, by the system's user, in the copy as well; a refused one is not."""
+    settings = used_home(tmp_path / "one")
+    run("backup", str(tmp_path / "backup"), "--home", str(tmp_path / "one"))
+    refused = CliRunner().invoke(app, ["backup", str(tmp_path / "backup"), "--home", str(tmp_path / "one")])
+    assert refused.exit_code != 0
+    run("restore", str(tmp_path / "backup"), "--home", str(tmp_path / "two"))
+    for home in (settings, Settings(home=tmp_path / "two")):
+        with closing(open_ledger(home.ledger_url)) as ledger:
+            (deed,) = [entry.deed for entry in ledger.audit.walk("default")]
+        assert (deed.action.value, deed.object_id, deed.detail) == ("export", "default", (("what", "backup"),))
+        assert deed.actor.startswith("cli:")
+
+
 @pytest.mark.parametrize("place", ["store", "store/backup", "."])
 def test_not_within_the_store(tmp_path: Path, place: str) -> None:
     """A backup in the store would be backed up by the next one, and one around it hold it twice."""

@@ -2,14 +2,18 @@
 
 import json
 import os
+import pwd
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from cluster.client.transcribe import exit_code, plan, warnings
+from pipelines.audit import check
 from pipelines.core import Coverage, CoverageStatus, ModelInfo, Transcript
+from pipelines.ledger.open import open_ledger
 from pipelines.notes import Note, NoteCode
 from tests.servers import free_port
 
@@ -140,6 +144,21 @@ def test_keys_are_made_listed_and_revoked(meetmemo):
     assert "revoked" in meetmemo("keys", "list", "--tenant", "acme").stdout
     assert meetmemo("keys", "create", "--scope", "root").returncode == 2
     assert "key_unknown" in meetmemo("keys", "revoke", "0" * 16).stderr
+
+
+def test_keys_are_in_the_audit_log(meetmemo, tmp_path: Path) -> None:
+    """Commands enter what they do under the name of the system's user; what changes nothing is not entered."""
+    key_id = meetmemo("keys", "create", "--tenant", "acme").stdout.strip().split("_")[1]
+    for _ in range(2):
+        assert meetmemo("keys", "revoke", key_id).returncode == 0
+    with closing(open_ledger(f"sqlite:///{tmp_path}/home/ledger.sqlite3")) as ledger:
+        assert not check(ledger.audit, "acme").fault
+        deeds = [entry.deed for entry in ledger.audit.walk("acme")]
+    actor = f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
+    assert [(deed.action.value, deed.object_id, deed.actor) for deed in deeds] == [
+        ("create_key", key_id, actor),
+        ("revoke_key", key_id, actor),
+    ]
 
 
 def test_what_a_transcript_doubts_is_told() -> None:

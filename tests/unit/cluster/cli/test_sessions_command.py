@@ -6,6 +6,7 @@ import time
 import pytest
 from typer.testing import CliRunner
 
+from cluster.cli.common.operator import operator
 from cluster.cli.main import app
 from cluster.settings.settings import Settings
 from pipelines.errors import NotFound, OptionError
@@ -85,7 +86,7 @@ def test_a_session_is_ended_by_how_its_id_begins(ledger_url):
     ledger = open_ledger(ledger_url)
     [entry] = ledger.audit.list("acme").entries
     ledger.close()
-    assert (entry.deed.action, entry.deed.actor) == ("end_session", "system:command-line")
+    assert (entry.deed.action, entry.deed.actor) == ("end_session", operator().actor)
     assert (entry.deed.object_id, dict(entry.deed.detail)) == (f"0a1{'0' * 13}", {"of": "user:emil"})
 
 

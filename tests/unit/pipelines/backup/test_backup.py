@@ -24,6 +24,7 @@ from pipelines.storage.layout import JobKeys
 from pipelines.storage.open import open_store
 from pipelines.storage.protocol import BlobStore
 from tests.contracts.ledger_base import won
+from tests.fakes.api_keys import OPERATOR
 from tests.fakes.store import MemoryStore
 from tests.support.in_process_cluster import InProcessCluster, succeeded
 from tests.support.waiting import until
@@ -83,7 +84,7 @@ def there_url(tmp_path: Path) -> str:
 
 
 def taken(installation: Installation, target: BlobStore, say: Callable[[str], None] = lambda line: None) -> None:
-    write_backup(installation.ledger_url, installation.store, target, version="1", say=say)
+    write_backup(installation.ledger_url, installation.store, target, version="1", by=OPERATOR, say=say)
 
 
 def restored(backup: BlobStore, ledger_url: str) -> tuple[Ledger, MemoryStore]:
@@ -263,7 +264,7 @@ def test_blobs_of_ended_jobs_are_copied_once(here: Installation, backup: MemoryS
     soon = time.time() + 3600
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "time", lambda: soon)
-        write_backup(here.ledger_url, Watched(), backup, version="1")  # type: ignore[arg-type]  # a store
+        write_backup(here.ledger_url, Watched(), backup, version="1", by=OPERATOR)  # type: ignore[arg-type]  # a store
     assert read == [JobKeys(tenant="acme", job_id="old").result("transcript.txt")]
 
 

@@ -1,13 +1,16 @@
 """API keys: what they look like, what is kept of them, and the two stores that keep it."""
 
+from contextlib import closing
+
 import pytest
 
+from pipelines.audit import AuditAction, Doer, ObjectKind, check
 from pipelines.errors import KeyUnknown, LedgerUnavailable, OptionError
 from pipelines.ledger.credentials.api_keys import ALL_SCOPES, JOB_SCOPES, Scope, checked_tenant, key_id_of, new_key
 from pipelines.ledger.credentials.sql_api_keys import SqlKeys
 from pipelines.ledger.database import Database
-from pipelines.ledger.open import connect_keys, open_ledger
-from tests.fakes.api_keys import MemoryKeys
+from pipelines.ledger.open import connect_keys, connect_ledger, open_ledger
+from tests.fakes.api_keys import OPERATOR, MemoryKeys
 
 
 def make_key(tenant="acme", *, now_s=1000.0, lifetime_s=None, name="recorder", scopes=JOB_SCOPES):
@@ -23,6 +26,7 @@ def keys(request, tmp_path):
     open_ledger(url).close()
     keys = connect_keys(url)
     assert isinstance(keys, SqlKeys)
+    keys.url = url
     yield keys
     keys.close()
 
@@ -64,7 +68,7 @@ def test_keys_are_found_and_listed(keys):
     """By id, and by tenant, the newest first."""
     (old, _), (new, _), (other, _) = make_key(), make_key(now_s=2000.0, scopes=ALL_SCOPES), make_key("globex")
     for key in (old, new, other):
-        keys.add(key)
+        keys.add(key, OPERATOR)
     assert keys.find(new.id) == new
     assert keys.find("0" * 16) is None
     assert list(keys.list("acme")) == [new, old]
@@ -74,18 +78,62 @@ def test_keys_are_found_and_listed(keys):
 def test_a_revoked_key_stays_revoked(keys):
     """The first revocation counts; a key nobody has cannot be revoked."""
     key, _ = make_key()
-    keys.add(key)
-    assert keys.revoke(key.id, 5000.0).revoked_at_s == 5000.0
-    assert keys.revoke(key.id, 6000.0).revoked_at_s == 5000.0
+    keys.add(key, OPERATOR)
+    assert keys.revoke(key.id, 5000.0, OPERATOR).revoked_at_s == 5000.0
+    assert keys.revoke(key.id, 6000.0, OPERATOR).revoked_at_s == 5000.0
     assert not keys.find(key.id).valid(5000.0)
     with pytest.raises(KeyUnknown):
-        keys.revoke("0" * 16, 1.0)
+        keys.revoke("0" * 16, 1.0, OPERATOR)
+
+
+def entered(keys, tenant="acme"):
+    """The deeds in a tenant's audit log, oldest first, of either store."""
+    if isinstance(keys, MemoryKeys):
+        return [deed for deed in keys.entered if deed.tenant == tenant]
+    with closing(connect_ledger(keys.url)) as ledger:
+        assert not check(ledger.audit, tenant).fault
+        return [entry.deed for entry in ledger.audit.walk(tenant)]
+
+
+def test_making_and_revoking_is_entered(keys):
+    """In the log of the key's tenant: once each, by whom; a revocation that changes nothing is none."""
+    key, _ = make_key()
+    keys.add(key, OPERATOR)
+    keys.add(make_key("globex")[0], OPERATOR)
+    for at_s in (5000.0, 6000.0):
+        keys.revoke(key.id, at_s, Doer(actor="cli:root"))
+    with pytest.raises(KeyUnknown):
+        keys.revoke("0" * 16, 1.0, OPERATOR)
+    told = [(deed.action, deed.kind, deed.object_id, deed.actor, deed.request_id) for deed in entered(keys)]
+    assert told == [
+        (AuditAction.CREATE_KEY, ObjectKind.KEY, key.id, "key:operator", "r1"),
+        (AuditAction.REVOKE_KEY, ObjectKind.KEY, key.id, "cli:root", ""),
+    ]
+
+
+def test_no_key_without_its_entry(tmp_path):
+    """Where the entry cannot be written nothing is made or revoked."""
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    open_ledger(url).close()
+    keys = connect_keys(url)
+    (kept, _), (new, _) = make_key(), make_key()
+    keys.add(kept, OPERATOR)
+    database = Database(url)
+    with database.writing() as connection:
+        connection.exec_driver_sql("DROP TABLE audit_entries")
+    database.close()
+    with pytest.raises(LedgerUnavailable):
+        keys.add(new, OPERATOR)
+    with pytest.raises(LedgerUnavailable):
+        keys.revoke(kept.id, 5000.0, OPERATOR)
+    assert [(key.id, key.revoked_at_s) for key in keys.list()] == [(kept.id, None)]
+    keys.close()
 
 
 def test_use_is_noted(keys):
     """The time of the last use; of a key that is gone it is no error."""
     key, _ = make_key()
-    keys.add(key)
+    keys.add(key, OPERATOR)
     keys.touch(key.id, 1234.0)
     keys.touch("0" * 16, 1.0)
     assert keys.find(key.id).last_used_at_s == 1234.0
@@ -105,7 +153,7 @@ def test_scopes_of_a_newer_version_grant_nothing(tmp_path):
     keys = connect_keys(url)
     assert isinstance(keys, SqlKeys)
     key, _ = make_key(scopes=(Scope.JOBS_READ,))
-    keys.add(key)
+    keys.add(key, OPERATOR)
     database = Database(url)
     with database.writing() as connection:
         connection.exec_driver_sql("UPDATE api_keys SET scopes = 'jobs:read jobs:teleport'")

@@ -1,13 +1,15 @@
 """Sessions of people: the same behaviour in the database and in the fake."""
 
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
+from pipelines.audit import AuditAction, Doer, ObjectKind
 from pipelines.errors import LedgerUnavailable
 from pipelines.ledger.credentials.sessions import Session, new_token, session_digest, session_id_of, successor
 from pipelines.ledger.credentials.sql_sessions import SqlSessions
-from pipelines.ledger.open import connect_sessions, open_ledger
+from pipelines.ledger.open import connect_ledger, connect_sessions, open_ledger
 from tests.fakes.sessions import MemorySessions
 
 
@@ -57,6 +59,23 @@ def test_an_ended_session_is_gone(store):
     assert store.end(session_id_of(token))
     assert store.find(session_id_of(token)) is None
     assert not store.end(session_id_of(token))
+
+
+def test_ending_somebody_elses_session_is_entered(store, tmp_path):
+    """In the log of the tenant they work in, by whom; once, and not where there was none."""
+    token = new_token()
+    store.add(session(token))
+    by = Doer(actor="user:ada", request_id="r1")
+    assert store.end_for(session_id_of(token), by, 5000.0)
+    assert store.find(session_id_of(token)) is None
+    assert not store.end_for(session_id_of(token), by, 6000.0)
+    if isinstance(store, MemorySessions):
+        deeds = store.entered
+    else:
+        with closing(connect_ledger(f"sqlite:///{tmp_path}/ledger.db")) as ledger:
+            deeds = [entry.deed for entry in ledger.audit.walk("acme")]
+    told = [(deed.tenant, deed.action, deed.kind, deed.object_id, deed.actor) for deed in deeds]
+    assert told == [("acme", AuditAction.END_SESSION, ObjectKind.SESSION, session_id_of(token), "user:ada")]
 
 
 def test_an_offer_is_for_the_holder_of_the_token(store):
@@ -130,15 +149,22 @@ def test_groups_are_read_anew_by_one(store):
     assert not store.claim_check("0123456789abcdef", 0.0, 1.0)
 
 
+PROVIDER = Doer(actor="system:identity-provider")
+
+
 def test_all_sessions_of_somebody(store):
     """By the person, by the session at the provider, or both; of nobody where nothing is named."""
     tokens = [new_token() for _ in range(4)]
     people = [("emil", "s-1"), ("emil", "s-2"), ("ada", "s-3"), ("ada", "")]
     for token, (subject, there) in zip(tokens, people, strict=True):
         store.add(replace(session(token), name="", subject=subject, provider_session=there))
-    assert list(store.end_all()) == []
+    assert list(store.end_all(PROVIDER, 5000.0)) == []
     assert len(store.list()) == 4
-    assert [one.id for one in store.end_all(subject="ada", provider_session="s-3")] == [session_id_of(tokens[2])]
-    assert list(store.end_all(subject="ada", provider_session="s-1")) == []
-    assert {one.id for one in store.end_all(subject="emil")} == {session_id_of(token) for token in tokens[:2]}
+    assert [one.id for one in store.end_all(PROVIDER, 5000.0, subject="ada", provider_session="s-3")] == [
+        session_id_of(tokens[2])
+    ]
+    assert list(store.end_all(PROVIDER, 5000.0, subject="ada", provider_session="s-1")) == []
+    assert {one.id for one in store.end_all(PROVIDER, 5000.0, subject="emil")} == {
+        session_id_of(token) for token in tokens[:2]
+    }
     assert [one.subject for one in store.list()] == ["ada"]

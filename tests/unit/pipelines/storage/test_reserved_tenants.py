@@ -24,7 +24,7 @@ from pipelines.ledger.credentials.sql_api_keys import SqlKeys
 from pipelines.ledger.open import connect_keys, open_ledger
 from pipelines.storage.folder import LocalStore
 from pipelines.storage.layout import RESERVED_TENANTS, JobKeys
-from tests.fakes.api_keys import MemoryKeys
+from tests.fakes.api_keys import OPERATOR, MemoryKeys
 from tests.fakes.ledger import MemoryLedger
 from tests.fakes.store import MemoryStore
 
@@ -52,11 +52,11 @@ async def test_keys_that_there_are_open_nothing(name):
     """A key of such a tenant is refused when it is used, with a reason; another's is not."""
     keys = MemoryKeys()
     key, token = key_of(name)
-    keys.add(key)
+    keys.add(key, OPERATOR)
     with pytest.raises(Unauthenticated, match="reserved name"):
         await ApiKeyAuthenticator(keys, clock=lambda: NOW_S).authenticate(token)
     good, token = key_of("acme")
-    keys.add(good)
+    keys.add(good, OPERATOR)
     assert (await ApiKeyAuthenticator(keys, clock=lambda: NOW_S).authenticate(token)).tenant == "acme"
 
 
@@ -191,7 +191,7 @@ def test_a_start_looks_at_the_keys_there_are(tmp_path):
     keys = connect_keys(settings.ledger_url)
     assert isinstance(keys, SqlKeys)
     bad, _ = key_of("uploads-open")
-    keys.add(bad)
+    keys.add(bad, OPERATOR)
     said: list[str] = []
     check_authentication(settings, said.append)
     assert len(said) == 1

@@ -16,7 +16,7 @@ from deployments.auth.jwt import JwtAuthenticator, JwtRules, PublishedKeys, Shar
 from pipelines.errors import ConfigurationError, LedgerUnavailable, TimedOut, Unauthenticated
 from pipelines.ledger.credentials.api_keys import ALL_SCOPES, JOB_SCOPES, Scope, new_key
 from pipelines.storage.layout import RESERVED_TENANTS
-from tests.fakes.api_keys import MemoryKeys
+from tests.fakes.api_keys import OPERATOR, MemoryKeys
 from tests.fakes.ledger import ManualClock
 
 SECRET = "a secret that is long enough for HS256"
@@ -34,7 +34,7 @@ def clock():
 
 def issue(keys, clock, **options):
     key, token = new_key(**{"tenant": "acme", "scopes": JOB_SCOPES, "name": "", "now_s": clock(), **options})
-    keys.add(key)
+    keys.add(key, OPERATOR)
     return key, token
 
 
@@ -63,7 +63,7 @@ async def test_a_revoked_key_is_refused_once_it_is_stale(keys, clock):
     key, token = issue(keys, clock)
     authenticator = ApiKeyAuthenticator(keys, clock=clock, fresh_s=0.0)
     await authenticator.authenticate(token)
-    keys.revoke(key.id, clock())
+    keys.revoke(key.id, clock(), OPERATOR)
     with pytest.raises(Unauthenticated):
         await authenticator.authenticate(token)
 

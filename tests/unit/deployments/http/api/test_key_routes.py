@@ -5,7 +5,7 @@ import pytest
 from deployments.auth.api_keys import ApiKeyAuthenticator
 from pipelines.ledger.credentials.api_keys import ALL_SCOPES, JOB_SCOPES, new_key
 from pipelines.storage.layout import RESERVED_TENANTS
-from tests.fakes.api_keys import MemoryKeys
+from tests.fakes.api_keys import OPERATOR, MemoryKeys
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ async def api(make_api, keys):
     """An application that only keys open; the client has an operator's."""
     api = await make_api(authenticator=ApiKeyAuthenticator(keys, fresh_s=0.0), keys=keys)
     key, token = new_key(tenant="default", scopes=ALL_SCOPES, name="operator", now_s=0.0)
-    keys.add(key)
+    keys.add(key, OPERATOR)
     api.client.headers["authorization"] = f"Bearer {token}"
     return api
 
@@ -43,6 +43,12 @@ async def test_the_life_of_a_key(api, keys):
     revoked = await api.client.delete(f"/v1/admin/keys/{key['id']}")
     assert revoked.json()["revoked_at"]
     assert (await api.client.get("/v1/jobs", headers=mine)).status_code == 401
+    assert (await api.client.delete(f"/v1/admin/keys/{key['id']}")).status_code == 200
+    *_, made_, ended = keys.entered
+    assert [deed.action.value for deed in (made_, ended)] == ["create_key", "revoke_key"]
+    assert {(deed.tenant, deed.object_id) for deed in (made_, ended)} == {("acme", key["id"])}
+    assert made_.actor.startswith("key:")
+    assert made_.request_id
 
 
 @pytest.mark.parametrize(
@@ -73,7 +79,7 @@ async def test_keys_of_another_tenant_see_nothing(api, keys):
     """A tenant's key lists its own jobs only."""
     await api.submit()
     key, token = new_key(tenant="other", scopes=JOB_SCOPES, name="", now_s=0.0)
-    keys.add(key)
+    keys.add(key, OPERATOR)
     assert (await api.client.get("/v1/jobs")).json()["jobs"]
     theirs = await api.client.get("/v1/jobs", headers={"authorization": f"Bearer {token}"})
     assert theirs.json()["jobs"] == []

@@ -8,6 +8,7 @@ from deployments.auth.attempt_cookie import LIFETIME_S
 from deployments.auth.visits import VisitLimits
 from deployments.http.sessions.own_page import OWN_PAGE
 from pipelines.ledger.credentials.api_keys import JOB_SCOPES, new_key
+from tests.fakes.api_keys import OPERATOR
 from tests.support.sign_in import REFUSAL
 from tests.support.sign_in_site import CONSOLE, HOME, PAGE, cookies_of, led_to, problem
 
@@ -70,7 +71,7 @@ async def test_keys_go_on_as_before(site):
     assert (await site.browser.get("v1/me")).status_code == 401
     await site.sign_in()
     key, token = new_key(tenant="robots", scopes=JOB_SCOPES, name="robot", now_s=0.0)
-    site.keys.add(key)
+    site.keys.add(key, OPERATOR)
     me = (await site.browser.get("v1/me", headers={"authorization": f"Bearer {token}"})).json()
     assert (me["actor"], me["name"], me["tenant"], me["via"]) == (f"key:{key.id}", "robot", "robots", "credential")
     assert (me["role"], me["tenants"]) == (None, [])

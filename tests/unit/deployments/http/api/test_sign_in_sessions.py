@@ -9,7 +9,7 @@ from deployments.auth.authenticators import Principal
 from deployments.auth.sessions import GRACE_S, ROTATE_S
 from deployments.http.sessions.own_page import OWN_PAGE
 from pipelines.ledger.credentials.api_keys import JOB_SCOPES, new_key
-from tests.fakes.api_keys import MemoryKeys
+from tests.fakes.api_keys import OPERATOR, MemoryKeys
 from tests.support.sign_in_site import CONSOLE, HOME, cookies_of, led_to, problem
 
 
@@ -58,7 +58,7 @@ async def test_another_tenant(site):
     assert (await site.browser.get("v1/me", headers=CONSOLE)).json()["scopes"] == ["jobs:read"]
     assert problem(await site.browser.post("v1/me/tenant", json={"tenant": "x"}, headers=CONSOLE)) == (403, "forbidden")
     key, token = new_key(tenant="robots", scopes=JOB_SCOPES, name="", now_s=0.0)
-    site.keys.add(key)
+    site.keys.add(key, OPERATOR)
     bearer = {"authorization": f"Bearer {token}"}
     answer = await site.browser.post("v1/me/tenant", json={"tenant": "lab"}, headers=bearer)
     assert problem(answer) == (400, "invalid_request")
