@@ -15,7 +15,7 @@ from cluster.settings.settings import Settings
 from pipelines.audit import USER
 from pipelines.errors import NotFound, OptionError
 from pipelines.ledger.credentials.sessions import Session
-from pipelines.ledger.open import connect_sessions
+from pipelines.ledger.open import connect_sessions, open_ledger
 
 
 def sessions_app(console: Console) -> Group:

@@ -205,13 +205,13 @@ def name_speakers(store: BlobStore, job: Job, diarization: Diarization) -> tuple
     people = set(names)
     if "names" in options.mask:
         people |= {voice.name for voice in diarization.recognised}
-        diarization = replace(diarization, recognised=())
+        diarization = changed(diarization, recognised=())
     labels = [speaker_label(channel, transcript.n_channels, names) for channel in range(transcript.n_channels)]
     transcript = with_other_speakers(transcript, diarization, labels=labels, names=names)
     transcript = mask_transcript(transcript, options.mask, regions=options.mask_regions, names=people)
     transcript = with_names(transcript, infer="names" not in options.mask)
     kept = tuple(note for note in transcript.notes if note.code is not NoteCode.SPEAKERS_MISSING)
-    return _store_transcript(store, job, replace(transcript, notes=kept))
+    return _store_transcript(store, job, changed(transcript, notes=kept))
 
 
 def _earlier_transcript(store: BlobStore, job: Job, origin_id: str) -> Transcript:
@@ -237,7 +237,7 @@ def _copy_minutes(store: BlobStore, job: Job) -> None:
     if job.options.zh_script:
         minutes = minutes_in_script(minutes, job.options.zh_script)
     title = job.options.minutes_title or minutes.title
-    store.put(own, encode(replace(minutes, title=title, usage=Usage() if minutes.usage else None)))
+    store.put(own, encode(changed(minutes, title=title, usage=Usage() if minutes.usage else None)))
 
 
 def discard(store: BlobStore, item: WorkItem) -> None:

@@ -74,7 +74,7 @@ class Commands:
         return self._unknown_option(self._of_package(path), arguments)
 
     def _sources(self, path: str) -> str:
-        """Return the text of a script, of what it runs from ``scripts`` and ``tests``, and of what that imports there."""
+        """Return the text of a script, of what it runs from ``scripts`` and ``tests``, and of what that imports."""
         if path not in self._texts:
             text = (self._index.root / path).read_text(encoding="utf-8")
             run = self._named_in(text)
