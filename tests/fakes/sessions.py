@@ -17,6 +17,9 @@ class MemorySessions:
         self.kept: dict[str, Session] = {}
         self.entered: list[Deed] = []
 
+    def close(self) -> None:
+        """Have nothing to give up."""
+
     def add(self, session: Session) -> None:
         """Keep a new session."""
         self._check()

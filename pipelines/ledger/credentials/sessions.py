@@ -82,6 +82,9 @@ def end_deed(session: Session, by: Doer) -> Deed:
 class SessionStore(Protocol):
     """Sessions, durable. Methods block, are thread-safe and raise `LedgerUnavailable`."""
 
+    def close(self) -> None:
+        """Give up all connections."""
+
     def add(self, session: Session) -> None:
         """Keep a new session."""
 

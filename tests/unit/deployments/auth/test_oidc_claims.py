@@ -1,11 +1,13 @@
 """People as providers describe them: the shapes that Keycloak, Entra ID and Google document."""
 
+from typing import Any
+
 import pytest
 
 from deployments.auth.oidc_claims import GOOGLE, ProviderRules, groups_in, person_of
 from pipelines.errors import SignInRefused
 
-KEYCLOAK = {
+KEYCLOAK: dict[str, Any] = {
     "iss": "https://id.example/realms/acme",
     "sub": "f:1b2:emil",
     "sid": "a0b1",
@@ -14,7 +16,7 @@ KEYCLOAK = {
     "resource_access": {"meetmemo": {"roles": ["editor"]}},
     "groups": ["/acme/writers", "/writers"],
 }
-ENTRA = {
+ENTRA: dict[str, Any] = {
     "iss": "https://login.microsoftonline.com/9122040d-6c67-4c5b-b112-36a304b66dad/v2.0",
     "tid": "9122040d-6c67-4c5b-b112-36a304b66dad",
     "oid": "00000000-0000-0000-66f3-3332eca7ea81",

@@ -142,7 +142,11 @@ async def test_documents_again(cluster: InProcessCluster) -> None:
     cluster.store.put(FIRST.result("minutes.json"), encode(replace(earlier, writer="llm", usage=Usage(n_calls=3))))
     n_calls = cluster.segmenter.n_calls
     redone = {"stage": Stage.DOCUMENTS, "redo_of": "first", "minutes_of": "first"}
-    options = {"minutes": "llm", "minutes_title": "Board", "minutes_template": "# {{ title }}\n\nshort\n"}
+    options: dict[str, Any] = {
+        "minutes": "llm",
+        "minutes_title": "Board",
+        "minutes_template": "# {{ title }}\n\nshort\n",
+    }
     (job,) = await cluster.ended(cluster.submit("again", (), redone=redone, **options))
     assert (job.state, job.results) == (JobState.SUCCEEDED, RESULT_FORMATS)  # no language model is there to write
     assert cluster.segmenter.n_calls == n_calls

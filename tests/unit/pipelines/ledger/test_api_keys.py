@@ -17,6 +17,14 @@ def make_key(tenant="acme", *, now_s=1000.0, lifetime_s=None, name="recorder", s
     return new_key(tenant=tenant, scopes=scopes, name=name, now_s=now_s, lifetime_s=lifetime_s)
 
 
+class KeysAt(SqlKeys):
+    """Keys in a database whose audit log a test reads, too."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.url = url
+
+
 @pytest.fixture(params=["memory", "sqlite"])
 def keys(request, tmp_path):
     if request.param == "memory":
@@ -24,9 +32,7 @@ def keys(request, tmp_path):
         return
     url = f"sqlite:///{tmp_path}/ledger.db"
     open_ledger(url).close()
-    keys = connect_keys(url)
-    assert isinstance(keys, SqlKeys)
-    keys.url = url
+    keys = KeysAt(url)
     yield keys
     keys.close()
 
@@ -115,7 +121,7 @@ def test_no_key_without_its_entry(tmp_path):
     """Where the entry cannot be written nothing is made or revoked."""
     url = f"sqlite:///{tmp_path}/ledger.db"
     open_ledger(url).close()
-    keys = connect_keys(url)
+    keys = SqlKeys(url)
     (kept, _), (new, _) = make_key(), make_key()
     keys.add(kept, OPERATOR)
     database = Database(url)
