@@ -2,7 +2,7 @@
 
 A process takes a turn whenever its need changes, and at least every second while it has calls: it tells how many
 run and wait and what became of others, and is told how many places it has until its next turn. The limit moves by the
-outcomes of all as that of one process does by its own (`call_limit`). Places are divided so that nobody has more than
+outcomes of all as that of one process does by its own. Places are divided so that nobody has more than
 another who wants some, and what nobody else wants is anybody's. A place that one is to lose is given to another only
 after the first has said that it is free: together they never get more places than the limit has.
 """
