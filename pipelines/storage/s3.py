@@ -156,11 +156,13 @@ class S3Store:
             return False
         return True
 
-    def list(self, prefix: str) -> Iterator[str]:
-        """Yield the keys that start with ``prefix``, ascending."""
+    def list(self, prefix: str, *, after: str = "") -> Iterator[str]:
+        """Yield the keys that start with ``prefix``, ascending; only those that come ``after`` a key."""
         start = self.prefix + validated_prefix(prefix)
+        beyond = {"StartAfter": self.prefix + validated_key(after)} if after else {}
         with self._mapped(prefix):
-            for page in self._s3().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=start):
+            pages = self._s3().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=start, **beyond)
+            for page in pages:
                 for item in page.get("Contents", ()):
                     key = item["Key"][len(self.prefix) :]
                     if PRIVATE_MARK not in key:
