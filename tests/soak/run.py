@@ -212,7 +212,7 @@ class Soak:
             minute=round(self._minutes_before + (now_s - self._began_s) / MINUTE_S, 2),
             accepted=sum(1 for _ in self._journal.items),
             ended=len(self._told.ids),
-            live=n_live.number,
+            live=n_live.look(),
             jobs_per_s=round(len(latencies_s) / (now_s - self._sampled_s), 2),
             p50_s=round(sampler.percentile(latencies_s, 0.5), 2),
             p95_s=round(sampler.percentile(latencies_s, 0.95), 2),
@@ -275,16 +275,20 @@ class _Live:
         self._ledger = ledger
         self._asked_s = -POLL_S
         self._lock = threading.Lock()
-        self.number = 0
+        self._number = 0
 
     def is_full(self) -> bool:
         """Say whether more are under way than there should be."""
+        return self.look() >= MAX_LIVE
+
+    def look(self) -> int:
+        """Return the number."""
         with self._lock:
             if time.monotonic() - self._asked_s >= POLL_S:
                 self._asked_s = time.monotonic()
                 with suppress(LedgerUnavailable):
-                    self.number = self._ledger.backlog(None).n_jobs
-        return self.number >= MAX_LIVE
+                    self._number = self._ledger.backlog(None).n_jobs
+            return self._number
 
 
 def _make_keys(ledger_url: str, tenants: Iterable[str]) -> dict[str, str]:

@@ -104,7 +104,7 @@ SELECT 'msg_' || n, 1, {now} - {n_jobs} + n, 0.1, 204, '' FROM generate_series(0
     """
 INSERT INTO audit_entries (tenant, seq, at_s, action, actor, kind, object_id, request_id, detail, n_times, digest)
 SELECT 't' || lpad((n % {tenants})::text, 3, '0'), n / {tenants} + 1, {now} - {n_jobs} + n,
-       CASE WHEN n % 1000 < {tenants} THEN 'erase' ELSE 'submit' END, 'key:' || n % 7, 'job',
+       CASE WHEN n % 1000 < {tenants} THEN 'erase' ELSE 'read' END, 'key:' || n % 7, 'job',
        lpad(to_hex(n), 32, '0'), '', '[]', 1, md5(n::text)
 FROM generate_series(0, {n_jobs} - 1) AS n
 """,
@@ -122,7 +122,7 @@ FROM generate_series(0, {n_jobs} - 1, 2) AS n
 INSERT INTO review_items (id, job_id, tenant, channel, version, start_s, end_s, score, reasons, details, text, heard_by,
                           heard_at_s)
 SELECT lpad(to_hex(n), 32, '0') || '.0.0-1000', lpad(to_hex(n), 32, '0'),
-       't' || lpad((n % {tenants})::text, 3, '0'), 0, 0, 0, 1, n % 97, ' low_confidence ', '[]', 'words', '',
+       't' || lpad((n % {tenants})::text, 3, '0'), 0, 0, 0, 1, n % 97, ' suspect ', '[]', 'words', '',
        CASE WHEN n % 3 = 0 THEN {now} - {n_jobs} + n END
 FROM generate_series(0, {n_jobs} - 1, 2) AS n
 """,
