@@ -1,10 +1,14 @@
 """No list, filter, count or sweep reads a whole table, however many jobs have ended.
 
 Each is called on a ledger in PostgreSQL with ended jobs of 300 tenants: 60,000, or a million with ``--full``.
+``MEETMEMO_QUERY_TIMES`` names a file to which the time that each takes is appended.
 """
 
+import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +43,7 @@ FEW = 700
 PAGES, PAGES_PER_ROW = 100, 6
 """Pages that a statement may look at besides, and those that finding a row by an index takes."""
 N_LIVE = 40
+N_TIMES = 40
 
 
 @dataclass(frozen=True)
@@ -161,12 +166,26 @@ def check(found: list[Plan], max_rows: int) -> None:
     assert max(plan.n_pages - PAGES_PER_ROW * plan.n_rows for plan in found) <= PAGES, told
 
 
+def note_time(call: str, filled: Filled, do: Callable[[Filled], object]) -> None:
+    """Append the median and the 95th percentile of `N_TIMES` calls, in milliseconds, as a row of a table."""
+    if path := os.environ.get("MEETMEMO_QUERY_TIMES"):
+        took_ms = []
+        for _ in range(N_TIMES):
+            began_s = time.perf_counter()
+            do(filled)
+            took_ms.append(1000 * (time.perf_counter() - began_s))
+        took_ms.sort()
+        with Path(path).open("a") as file:
+            file.write(f"| {call} | {took_ms[N_TIMES // 2]:.1f} | {took_ms[N_TIMES * 95 // 100]:.1f} |\n")
+
+
 @pytest.mark.parametrize("call", READS)
 def test_it_reads_few_rows(filled: Filled, call: str) -> None:
     """A page costs what is on it."""
     with plans() as found:
         READS[call](filled)
     check(found, FEW)
+    note_time(call, filled, READS[call])
 
 
 @pytest.mark.parametrize("call", OF_A_TENANT)
@@ -175,6 +194,7 @@ def test_it_reads_one_tenants_rows(filled: Filled, call: str) -> None:
     with plans() as found:
         OF_A_TENANT[call](filled)
     check(found, FEW + 2 * filled.of_tenant)
+    note_time(call, filled, OF_A_TENANT[call])
 
 
 def test_a_job_from_its_creation_to_its_erasure(filled: Filled) -> None:
@@ -228,3 +248,4 @@ def test_what_all_tenants_have_together_is_counted_by_an_index(filled: Filled) -
         filled.ledger.counts()
     check(found, filled.n_jobs + 2 * N_LIVE)
     assert sum(plan.n_pages for plan in found) < filled.n_jobs / 100
+    note_time("counts of everybody's jobs", filled, lambda filled: filled.ledger.counts())

@@ -1,6 +1,7 @@
 """The files of a soak, by which one that was broken off goes on: nothing is known that is not written there."""
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -16,14 +17,17 @@ class Lines:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
+        with path.open("a+b") as file:  # the next line is not to go on with one that was cut off
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    file.write(b"\n")
 
     def append(self, line: dict[str, Any]) -> None:
         with self._lock, self._path.open("a") as file:
             file.write(json.dumps(line, separators=(",", ":")) + "\n")
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        if not self._path.exists():
-            return
         for line in self._path.read_text().splitlines():
             try:
                 yield json.loads(line)
