@@ -92,7 +92,8 @@ def judge_ends(dsn: str, jobs: Mapping[str, Job], found: Judgement) -> None:
             "SELECT job_id, count(*) FROM events WHERE name = ANY(%s) GROUP BY job_id", [ends]
         ).fetchall()
         messages = connection.execute("SELECT job_id, count(*) FROM deliveries GROUP BY job_id").fetchall()
-    for what, counts in (("ends", dict(histories)), ("messages", dict(messages))):
+    for what, rows in (("ends", histories), ("messages", messages)):
+        counts: dict[str, int] = dict(rows)
         for job_id in jobs:
             if counts.get(job_id, 0) != 1:
                 found.findings[f"{counts.get(job_id, 0)} {what}"].append(job_id)

@@ -46,10 +46,11 @@ def plans() -> Iterator[list[Plan]]:
         if connection.dialect.name != "postgresql" or not _EXPLAINED.match(statement):
             return
         raw = connection.connection.dbapi_connection
-        with psycopg.ClientCursor(raw) as cursor:  # type: ignore[arg-type]
+        assert isinstance(raw, psycopg.Connection)
+        with psycopg.ClientCursor(raw) as cursor:
             cursor.execute("SAVEPOINT plans")
             first = parameters[0] if many else parameters
-            cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", first or None)  # type: ignore[arg-type]
+            cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", first or None)
             row = cursor.fetchone()
             cursor.execute("ROLLBACK TO SAVEPOINT plans")
         assert row is not None, "there is a plan"
