@@ -396,6 +396,21 @@ legal_holds = Table(  # `pipelines.keeping.legal_holds.Hold`
 )
 Index("ix_legal_holds_tenant", legal_holds.c.tenant, legal_holds.c.placed_at_s, legal_holds.c.id)
 
+
+def is_active() -> ColumnElement[bool]:
+    """Return holds that nobody has released."""
+    return legal_holds.c.released_at_s.is_(None)
+
+
+Index(
+    "ix_legal_holds_active",
+    legal_holds.c.tenant,
+    legal_holds.c.placed_at_s,
+    legal_holds.c.id,
+    sqlite_where=is_active(),
+    postgresql_where=is_active(),
+)
+
 receipts = Table(  # the body is a `pipelines.keeping.receipts.Receipt`
     "receipts",
     metadata,

@@ -36,7 +36,7 @@ USUAL, MILLION = 60_000, 1_000_000
 SCHEMA = "ended"
 BIG = {
     *("jobs", "events", "idempotency_keys", "batches", "batch_entries", "deliveries", "delivery_attempts"),
-    *("audit_entries", "receipts", "job_costs", "review_items", "search_jobs"),
+    *("audit_entries", "receipts", "job_costs", "review_items", "search_jobs", "legal_holds"),
 }
 FEW = 700
 """Rows that a statement may look at in any case: a page of 500, and what is looked up for it."""
@@ -70,6 +70,7 @@ class Filled:
 
 @pytest.fixture(scope="module", params=[USUAL, pytest.param(MILLION, marks=pytest.mark.full)])
 def filled(request: pytest.FixtureRequest) -> Iterator[Filled]:
+    assert BINARIES is not None, "these tests are skipped without"
     with PostgresServer(BINARIES) as server:
         url = server.url(SCHEMA)
         ledger, batches = SqlLedger(url, clock=lambda: NOW_S), SqlBatches(url, clock=lambda: NOW_S)
@@ -224,7 +225,7 @@ def test_a_job_from_its_creation_to_its_erasure(filled: Filled) -> None:
     check(found, FEW)
 
 
-def test_housekeeping(filled: Filled, tmp_path) -> None:
+def test_housekeeping(filled: Filled, tmp_path: Path) -> None:
     """An hour's turn over a ledger of which nothing is over looks at next to nothing; so does pruning of nothing."""
     nothing = Retention(results_days=10_000.0, audit_days=10_000.0)
     with plans() as found:
@@ -233,7 +234,7 @@ def test_housekeeping(filled: Filled, tmp_path) -> None:
     check(found, FEW)
 
 
-def test_expiry_takes_the_oldest(filled: Filled, tmp_path) -> None:
+def test_expiry_takes_the_oldest(filled: Filled, tmp_path: Path) -> None:
     """Jobs that are over are found without a look at those that are not."""
     age_days = (filled.n_jobs - 20) / DAY_S
     with plans() as found:

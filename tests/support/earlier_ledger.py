@@ -5,6 +5,7 @@ UNDO_0019 = (
     "DROP INDEX ix_batches_updated",
     "DROP INDEX ix_batches_probing",
     "DROP INDEX ix_deliveries_undelivered",
+    "DROP INDEX ix_legal_holds_active",
     "DROP INDEX ix_receipts_finished",
     "ALTER TABLE jobs DROP COLUMN n_failed_chunks",
     "UPDATE alembic_version SET version_num = '0018'",

@@ -135,7 +135,7 @@ INSERT INTO legal_holds (id, tenant, name, reason, job_id, batch_id, external_id
                          released_by, release_reason, released_at_s)
 SELECT 'h' || lpad(to_hex(n), 31, '0'), 't' || lpad((n % {tenants})::text, 3, '0'), '', '', lpad(to_hex(n), 32, '0'),
        '', '', '[]', '', {now} - {n_jobs} + n, '', '', CASE WHEN n % 10000 >= {tenants} THEN {now} END
-FROM generate_series(0, {n_jobs} - 1, 100) AS n
+FROM generate_series(0, {n_jobs} - 1, 101) AS n
 """,
     """
 INSERT INTO audit_heads (tenant, seq, pruned_seq, digest, pruned_digest)

@@ -27,6 +27,7 @@ def upgrade() -> None:
     _index("ix_batches_updated", "batches", ["updated_at_s"])
     _index("ix_batches_probing", "batches", ["created_at_s", "id"], "state = 'probing'")
     _index("ix_deliveries_undelivered", "deliveries", ["tenant", "created_at_s", "id"], "state != 'delivered'")
+    _index("ix_legal_holds_active", "legal_holds", ["tenant", "placed_at_s", "id"], "released_at_s IS NULL")
     _index("ix_receipts_finished", "receipts", ["deleted_at_s"], "deleted_at_s IS NOT NULL")
 
 
