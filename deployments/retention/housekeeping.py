@@ -33,6 +33,8 @@ from pipelines.storage.protocol import BlobStore
 
 log = structlog.get_logger()
 
+MAX_KEYS = 500_000
+"""Keys of the store that an hour's turn looks at: of a folder they take some seconds, of a bucket 500 requests."""
 MIN_AGE_S = 3600.0  # a source lies in the store before the ledger knows its job
 ACTOR = f"{SYSTEM}retention"
 SCRUBBED_BYTES = 256 << 20  # takes 3 s, in which nobody writes; a lease outlives that
@@ -49,20 +51,49 @@ def owns(ledger: Ledger, store: BlobStore) -> bool:
     return owner == identity
 
 
+class Portion:
+    """So many of a store's keys, and those of the last job whole; ``last`` is where the next portion begins.
+
+    ``last`` is empty once the store's end was reached.
+    """
+
+    def __init__(self, keys: Iterator[str], max_keys: int, after: str) -> None:
+        self._keys = keys
+        self._max_keys = max_keys
+        self.last = after
+
+    def __iter__(self) -> Iterator[str]:
+        for number, key in enumerate(self._keys):
+            if number >= self._max_keys and _root(key) != _root(self.last):
+                return
+            self.last = key
+            yield key
+        self.last = ""
+
+
 def sweep(
-    ledger: Ledger, store: BlobStore, *, now_s: float, own: bool = True, beside: TenantLeftovers | None = None
+    ledger: Ledger,
+    store: BlobStore,
+    *,
+    now_s: float,
+    own: bool = True,
+    beside: TenantLeftovers | None = None,
+    max_keys: int = MAX_KEYS,
 ) -> list[str]:
     """Delete sources and working data of jobs that have ended, or that no ledger knows and are an hour old.
 
     Of the latter also what was written after they were erased: results of a transcript that is gone. They are touched
-    only in the ledger's ``own`` store. Returns the roots of the jobs that were cleaned; ``beside`` is shown all keys.
-    Raises `StoreUnavailable` and `LedgerUnavailable`.
+    only in the ledger's ``own`` store. Looks at about ``max_keys`` keys behind those that the last call looked at, and
+    begins anew when that came to the end. Returns the roots of the jobs that were cleaned; ``beside`` is shown the
+    keys. Raises `StoreUnavailable` and `LedgerUnavailable`.
     """
     swept = []
-    passing = store.list("") if beside is None else beside.seeing(store.list(""))
+    after = ledger.sweep_position()
+    portion = Portion(store.list("", after=after), max_keys, after)
+    passing = iter(portion) if beside is None else beside.seeing(portion)
     for owner, within in groupby(passing, key=_owner):
         names = {_kind(key) for key in within}
-        late = "results" in names and "transcript" not in names
+        late = "results" in names and "transcript" not in names  # of those at hand
         # Only of these the ledger is asked: most jobs have results and nothing else.
         if owner is None or not (late or names & _LEFTOVERS):
             continue
@@ -72,6 +103,9 @@ def sweep(
         except JobUnknown:
             born_s = created_at_s(keys.job_id)
             if not own or born_s is None or now_s - born_s < MIN_AGE_S or _is_being_sent(store, keys):
+                continue
+            late = late and not store.exists(keys.transcript)
+            if not (late or names & _LEFTOVERS):
                 continue
             if late:
                 erase_blobs(store, keys)
@@ -83,6 +117,8 @@ def sweep(
                 continue
             job_data.clean_up(store, job)
         swept.append(keys.root)
+    if portion.last != after:
+        ledger.set_sweep_position(portion.last)
     if swept:
         log.info("leftovers deleted", action="sweep", jobs=len(swept))
     return swept
@@ -276,6 +312,11 @@ def _is_being_sent(store: BlobStore, keys: JobKeys) -> bool:
     """Say whether a job is still to be made of an upload: its source may lie there for a moment before."""
     pieces = PieceKeys(tenant=keys.tenant, upload_id=keys.job_id)
     return store.exists(keys.upload_mark) or store.exists(pieces.record)
+
+
+def _root(key: str) -> list[str]:
+    """Return the first two parts of a key: a tenant and a job, or what lies in their place."""
+    return key.split("/", 2)[:2]
 
 
 def _owner(key: str) -> tuple[str, str] | None:

@@ -279,6 +279,12 @@ class Ledger(Protocol):
     def set_model_routes(self, routes: Sequence[ModelRoute]) -> None:
         """Store the routes durably, in place of all earlier ones."""
 
+    def sweep_position(self) -> str:
+        """Return the key of the store behind which the next sweep begins; empty: at the first one."""
+
+    def set_sweep_position(self, key: str) -> None:
+        """Store it durably."""
+
     def acquire_lease(self, owner: str, ttl_s: float, shard: Shard = WHOLE) -> Lease | None:
         """Become the Coordinator of a shard under a new fence; None while another owner's lease is alive.
 

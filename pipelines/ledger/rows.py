@@ -114,8 +114,9 @@ def filled(kind: type[D], row: Row[Any], /, **others: Any) -> D:
 
 
 def has_prefix(column: ColumnElement[str], prefix: str) -> ColumnElement[bool]:
-    """Return whether a text begins with another, case and all, whatever the database's collation."""
-    return func.substr(column, 1, len(storable(prefix))) == storable(prefix)
+    """Return whether a text, in a column of `pipelines.ledger.schema.Ascii`, begins with another, case and all."""
+    first = storable(prefix)
+    return and_(column >= first, column < first + "\U0010ffff")  # no character comes after this one
 
 
 def insert_new(
@@ -373,6 +374,7 @@ def columns_of(job: Job) -> dict[str, Any]:
         "cancel_requested": job.cancel_requested,
         "version": job.version,
         "bucket": bucket_of(job.id),
+        "n_failed_chunks": job.n_failed_chunks,
         "body": codec.encode(job).decode(),
     }
 

@@ -18,23 +18,24 @@ from sqlalchemy import (
     Text,
     and_,
     literal_column,
-    not_,
     text,
 )
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.types import TypeEngine
 
+from pipelines.jobs.batch import BatchState
 from pipelines.jobs.job import JobState
 from pipelines.ledger.outbox import DeliveryState
 from pipelines.scheduling.shards import Shard
 
-SCHEMA_REVISION = "0020"
+SCHEMA_REVISION = "0021"
 
 COORDINATOR = "coordinator"  # the row of ``leases`` of the only shard, see `pipelines.ledger.sql_leases`
 MODEL_ROUTES = "model_routes"  # the row of ``switches`` that holds `pipelines.models.routing.ModelRoute`s, if any
 DRAIN = "drain"  # the row of ``switches`` that holds a `DrainMode`
 IDENTITY = "identity"
+SWEEP = "sweep"  # the row of ``switches`` that says how far housekeeping has come in the store, if any
 HEALTH = "health"  # the row of ``leases`` that `check` writes
 CALLS = "calls"  # the row of ``minutes_places``
 NO_DEADLINE_S = 1e18  # later than every date
@@ -73,6 +74,7 @@ jobs = Table(
     Column("joint_key", Text),  # equal requests join the job of the first by it, see `NewJob.joins`
     Column("n_requests", Integer, nullable=False, server_default="1"),  # that the job answers and nobody took back
     Column("bucket", Integer, nullable=False, server_default="0"),  # see `pipelines.scheduling.shards`
+    Column("n_failed_chunks", Integer, nullable=False, server_default="0"),
 )
 
 
@@ -109,12 +111,8 @@ def of_shard(shard: Shard) -> tuple[ColumnElement[bool], ...]:
 
 
 def lost_chunks() -> ColumnElement[bool]:
-    """Return jobs that gave up chunks, told from the others by their JSON without its being read.
-
-    In JSON a quotation mark within a text is escaped: no text that somebody chose looks like the field. An incomplete
-    transcript is nobody else's, so that these jobs have no content key, which spares the comparison for most others.
-    """
-    return and_(jobs.c.content_key.is_(None), not_(jobs.c.body.contains('"n_failed_chunks":0,', autoescape=True)))
+    """Return jobs that gave up chunks."""
+    return jobs.c.n_failed_chunks > literal_column("0")
 
 
 Index("ix_jobs_external_id", jobs.c.tenant, jobs.c.external_id, unique=True)
@@ -142,6 +140,14 @@ Index(
     postgresql_where=queued(),
 )
 Index("ix_jobs_started", jobs.c.created_at_s, jobs.c.id, sqlite_where=started(), postgresql_where=started())
+Index(
+    "ix_jobs_lost_chunks",
+    jobs.c.tenant,
+    jobs.c.created_at_s,
+    jobs.c.id,
+    sqlite_where=lost_chunks(),
+    postgresql_where=lost_chunks(),
+)
 Index("ix_jobs_to_cancel", jobs.c.created_at_s, jobs.c.id, sqlite_where=to_cancel(), postgresql_where=to_cancel())
 
 idempotency_keys = Table(
@@ -232,7 +238,16 @@ batches = Table(
     Column("traceparent", Text, nullable=False, server_default=""),
 )
 Index("ix_batches_tenant_newest", batches.c.tenant, batches.c.created_at_s, batches.c.id)
+Index("ix_batches_updated", batches.c.updated_at_s)
 Index("ix_batches_key", batches.c.tenant, batches.c.idempotency_key, unique=True)
+
+
+def probing() -> ColumnElement[bool]:
+    """Return batches whose entries are being probed."""
+    return batches.c.state == literal_column(f"'{BatchState.PROBING.value}'")
+
+
+Index("ix_batches_probing", batches.c.created_at_s, batches.c.id, sqlite_where=probing(), postgresql_where=probing())
 
 batch_entries = Table(
     "batch_entries",
@@ -267,6 +282,19 @@ def due() -> ColumnElement[bool]:
     return deliveries.c.state == literal_column(f"'{DeliveryState.PENDING.value}'")
 
 
+def undelivered() -> ColumnElement[bool]:
+    """Return deliveries that have not reached anybody."""
+    return deliveries.c.state != literal_column(f"'{DeliveryState.DELIVERED.value}'")
+
+
+Index(
+    "ix_deliveries_undelivered",
+    deliveries.c.tenant,
+    deliveries.c.created_at_s,
+    deliveries.c.id,
+    sqlite_where=undelivered(),
+    postgresql_where=undelivered(),
+)
 Index("ix_deliveries_tenant_newest", deliveries.c.tenant, deliveries.c.created_at_s, deliveries.c.id)
 Index("ix_deliveries_due", deliveries.c.next_attempt_at_s, deliveries.c.id, sqlite_where=due(), postgresql_where=due())
 
@@ -395,6 +423,21 @@ legal_holds = Table(  # `pipelines.keeping.legal_holds.Hold`
 )
 Index("ix_legal_holds_tenant", legal_holds.c.tenant, legal_holds.c.placed_at_s, legal_holds.c.id)
 
+
+def is_active() -> ColumnElement[bool]:
+    """Return holds that nobody has released."""
+    return legal_holds.c.released_at_s.is_(None)
+
+
+Index(
+    "ix_legal_holds_active",
+    legal_holds.c.tenant,
+    legal_holds.c.placed_at_s,
+    legal_holds.c.id,
+    sqlite_where=is_active(),
+    postgresql_where=is_active(),
+)
+
 receipts = Table(  # the body is a `pipelines.keeping.receipts.Receipt`
     "receipts",
     metadata,
@@ -413,6 +456,12 @@ def is_begun() -> ColumnElement[bool]:
     return receipts.c.deleted_at_s.is_(None)
 
 
+def is_finished() -> ColumnElement[bool]:
+    """Return receipts of erasures that are finished."""
+    return receipts.c.deleted_at_s.is_not(None)
+
+
+Index("ix_receipts_finished", receipts.c.deleted_at_s, sqlite_where=is_finished(), postgresql_where=is_finished())
 Index("ix_receipts_begun", receipts.c.begun_at_s, sqlite_where=is_begun(), postgresql_where=is_begun())
 
 

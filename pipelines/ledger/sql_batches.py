@@ -20,7 +20,7 @@ from pipelines.ledger.database import Database
 from pipelines.ledger.protocol import Clock, Lease, NewJob
 from pipelines.ledger.rows import filled, has_prefix, insert_new, job_of
 from pipelines.ledger.rules import storable, storable_reference
-from pipelines.ledger.schema import batch_entries, batches, jobs
+from pipelines.ledger.schema import batch_entries, batches, jobs, probing
 from pipelines.ledger.sql_leases import require_fence
 from pipelines.storage.layout import JobKeys
 
@@ -193,7 +193,7 @@ class SqlBatches:
         """Return entries of batches that are being probed, and are not yet."""
         entry = batch_entries.c
         joined = batch_entries.join(batches, batches.c.id == entry.batch_id)
-        query = select(batch_entries).select_from(joined).where(batches.c.state == BatchState.PROBING.value)
+        query = select(batch_entries).select_from(joined).where(probing())
         query = query.where(~entry.probed).order_by(batches.c.created_at_s, entry.batch_id, entry.seq)
         with self._database.reading() as connection:
             rows = [*connection.execute(query.limit(limit))]

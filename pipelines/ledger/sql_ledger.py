@@ -48,6 +48,7 @@ from pipelines.ledger.schema import (
     IDENTITY,
     MODEL_ROUTES,
     SCHEMA_REVISION,
+    SWEEP,
     job_costs,
     jobs,
     leases,
@@ -225,15 +226,29 @@ class SqlLedger(SqlJobReads):
 
     def model_routes(self) -> tuple[ModelRoute, ...]:
         """Return which models' chunks other models decode."""
-        with self._database.reading() as connection:
-            query = select(switches.c.value).where(switches.c.name == MODEL_ROUTES)
-            return from_text(connection.execute(query).scalar_one_or_none() or "[]")
+        return from_text(self._switch(MODEL_ROUTES) or "[]")
 
     def set_model_routes(self, routes: Sequence[ModelRoute]) -> None:
         """Store the routes durably, in place of all earlier ones."""
+        self._set_switch(MODEL_ROUTES, to_text(routes))
+
+    def sweep_position(self) -> str:
+        """Return the key behind which the next sweep of the store begins."""
+        return self._switch(SWEEP)
+
+    def set_sweep_position(self, key: str) -> None:
+        """Store it durably."""
+        self._set_switch(SWEEP, key)
+
+    def _switch(self, name: str) -> str:
+        with self._database.reading() as connection:
+            query = select(switches.c.value).where(switches.c.name == name)
+            return connection.execute(query).scalar_one_or_none() or ""
+
+    def _set_switch(self, name: str, value: str) -> None:
         with self._database.writing() as connection:
-            connection.execute(delete(switches).where(switches.c.name == MODEL_ROUTES))
-            connection.execute(insert(switches).values(name=MODEL_ROUTES, value=to_text(routes)))
+            connection.execute(delete(switches).where(switches.c.name == name))
+            connection.execute(insert(switches).values(name=name, value=value))
 
     def acquire_lease(self, owner: str, ttl_s: float, shard: Shard = WHOLE) -> Lease | None:
         """Become a shard's Coordinator; see `pipelines.ledger.protocol.Ledger.acquire_lease`."""

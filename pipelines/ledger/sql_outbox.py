@@ -11,7 +11,7 @@ from pipelines.ledger.outbox import Delivery, DeliveryAttempt, DeliveryState, Me
 from pipelines.ledger.protocol import Clock
 from pipelines.ledger.rows import filled, known_row
 from pipelines.ledger.rules import storable
-from pipelines.ledger.schema import deliveries, delivery_attempts, disabled_targets, due
+from pipelines.ledger.schema import deliveries, delivery_attempts, disabled_targets, due, undelivered
 
 
 def insert_messages(connection: Connection, messages: Sequence[Message], now_s: float) -> None:
@@ -135,6 +135,8 @@ class SqlOutbox:
         query = select(deliveries).where(deliveries.c.tenant == tenant)
         if states:
             query = query.where(deliveries.c.state.in_([state.value for state in states]))
+        if states and DeliveryState.DELIVERED not in states:
+            query = query.where(undelivered())  # of these there are few
         newest = query.order_by(deliveries.c.created_at_s.desc(), deliveries.c.id.desc()).limit(limit)
         with self._database.reading() as connection:
             return [_delivery(row) for row in connection.execute(newest)]

@@ -123,13 +123,13 @@ class LocalStore:
         except BlobMissing:
             return False
 
-    def list(self, prefix: str) -> Iterator[str]:
-        """Yield the keys that start with ``prefix``, ascending in byte order."""
+    def list(self, prefix: str, *, after: str = "") -> Iterator[str]:
+        """Yield the keys that start with ``prefix``, ascending in byte order; only those that come ``after`` a key."""
         folder, _, start = validated_prefix(prefix).rpartition("/")
         with self._reading(prefix):
             if not self._mounted():
                 raise FileNotFoundError(errno.ENOENT, "the folder is gone")
-            yield from self._walk(os.path.join(self._root_name, folder), f"{folder}/" if folder else "", start)
+            yield from self._walk(os.path.join(self._root_name, folder), f"{folder}/" if folder else "", start, after)
 
     def delete(self, key: str) -> None:
         """Remove the blob; a missing one is no error."""
@@ -322,7 +322,7 @@ class LocalStore:
                 raise
             folder = os.path.dirname(folder)
 
-    def _walk(self, folder: str, prefix: str, start: str) -> Iterator[str]:
+    def _walk(self, folder: str, prefix: str, start: str, after: str) -> Iterator[str]:
         try:
             with os.scandir(folder) as entries:
                 # A folder sorts as its keys do, with the slash: "a-b" < "a/b" < "a0".
@@ -334,10 +334,12 @@ class LocalStore:
         except (FileNotFoundError, NotADirectoryError):
             return
         for name in names:
+            key = prefix + name
             if name.endswith("/"):
-                yield from self._walk(f"{folder}/{name[:-1]}", prefix + name, "")
-            else:
-                yield prefix + name
+                if key > after or after.startswith(key):
+                    yield from self._walk(f"{folder}/{name[:-1]}", key, "", after)
+            elif key > after:
+                yield key
 
 
 def measure_file(path: Path, sha256: str = "") -> tuple[int, str]:

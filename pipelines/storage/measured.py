@@ -61,8 +61,8 @@ class MeasuredStore:
     def exists(self, key: str) -> bool:
         return self._timed("exists", lambda: self._store.exists(key))
 
-    def list(self, prefix: str) -> Iterator[str]:
-        return self._store.list(prefix)  # its time is also its reader's
+    def list(self, prefix: str, *, after: str = "") -> Iterator[str]:
+        return self._store.list(prefix, after=after)  # its time is also its reader's
 
     def delete(self, key: str) -> None:
         self._timed("delete", lambda: self._store.delete(key))

@@ -45,8 +45,8 @@ class BlobStore(Protocol):
     def exists(self, key: str) -> bool:
         """Say whether the key holds a blob."""
 
-    def list(self, prefix: str) -> Iterator[str]:
-        """Yield the keys that start with ``prefix``, ascending.
+    def list(self, prefix: str, *, after: str = "") -> Iterator[str]:
+        """Yield the keys that start with ``prefix``, ascending; only those ``after`` a key, which may be gone.
 
         Some buckets compare name by name (``a/b`` before ``a-b``), others the whole keys. In both, all keys below a
         folder come together.

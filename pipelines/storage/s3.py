@@ -156,11 +156,17 @@ class S3Store:
             return False
         return True
 
-    def list(self, prefix: str) -> Iterator[str]:
-        """Yield the keys that start with ``prefix``, ascending."""
+    def list(self, prefix: str, *, after: str = "") -> Iterator[str]:
+        """Yield the keys that start with ``prefix``, ascending; only those that come ``after`` a key."""
         start = self.prefix + validated_prefix(prefix)
         with self._mapped(prefix):
-            for page in self._s3().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=start):
+            paginator = self._s3().get_paginator("list_objects_v2")
+            if after:
+                beyond = self.prefix + validated_key(after)
+                pages = paginator.paginate(Bucket=self.bucket, Prefix=start, StartAfter=beyond)
+            else:
+                pages = paginator.paginate(Bucket=self.bucket, Prefix=start)
+            for page in pages:
                 for item in page.get("Contents", ()):
                     key = item["Key"][len(self.prefix) :]
                     if PRIVATE_MARK not in key:

@@ -39,7 +39,8 @@ class Cluster:
 
     ``nodes`` 0: ``meetmemo up`` starts Ray itself. Else a head without CPUs and this many nodes with ``cpus`` each,
     on this machine, that ``meetmemo up --address`` joins. ``shards`` Coordinators divide the jobs. ``more`` goes into
-    its environment. `remove` deletes it.
+    its environment. `remove` deletes it. ``home`` and ``receiver`` may be those of an earlier cluster; ``program`` is
+    the module that is ``meetmemo``.
     """
 
     def __init__(
@@ -50,13 +51,17 @@ class Cluster:
         ledger_url: str = "",
         shards: int = 1,
         more: Mapping[str, str] = MappingProxyType({}),
+        home: Path | None = None,
+        receiver: Receiver | None = None,
+        program: str = "cluster.cli",
     ) -> None:
         # Short: the paths of Ray's sockets lie below and may have 107 bytes.
-        self.home = Path(tempfile.mkdtemp(prefix="chaos-"))
+        self.home = home or Path(tempfile.mkdtemp(prefix="chaos-"))
+        self._program = program
         self.ledger_url = ledger_url or f"sqlite:///{self.home / 'ledger.sqlite3'}"
         self.store_url = f"file://{self.home / 'store'}"
         self.shards = shards
-        self.receiver = Receiver()
+        self.receiver = receiver or Receiver()
         self._http_port = free_port()
         self._n_nodes = nodes
         self._more = more
@@ -92,13 +97,19 @@ class Cluster:
         """Start everything and wait until ``/readyz`` says 200; raises ``RuntimeError`` with the log's end."""
         address = self._start_nodes() if self.has_nodes else ""
         self._up = self._spawn(
-            "up", [sys.executable, "-m", "cluster.cli", "up", *(["--address", address] * bool(address))]
+            "up", [sys.executable, "-m", self._program, "up", *(["--address", address] * bool(address))]
         )
         deadline = time.monotonic() + START_TIMEOUT_S
         while not (self.ready() and (self.home / "run" / "cluster.json").exists()):
             if self._up.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"meetmemo up did not get ready:\n{self._end_of('up')}")
             time.sleep(0.2)
+
+    def end_earlier(self) -> None:
+        """End a cluster that runs in this home, whoever started it."""
+        if (self.home / "run" / "cluster.json").exists():
+            with contextlib.suppress(RuntimeError):  # it has ended by itself
+                self.cli("down")
 
     def stop(self) -> None:
         """SIGTERM to ``meetmemo up``, then the end of whatever is left."""
@@ -137,9 +148,13 @@ class Cluster:
 
     # What can be killed
 
+    def processes(self) -> list[Process]:
+        """Return all processes of this cluster."""
+        return in_sessions(self._sessions())
+
     def find(self, victim: Victim) -> list[Process]:
         """The processes that are this victim now."""
-        return [process for process in in_sessions(self._sessions()) if process.title.startswith(TITLES[victim])]
+        return [process for process in self.processes() if process.title.startswith(TITLES[victim])]
 
     def kill_one(self, victim: Victim, wait_s: float = 300.0) -> str:
         """Kill (or stop) the victim's first process, once there is one; return its id. Raises ``TimeoutError``."""

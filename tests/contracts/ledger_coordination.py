@@ -65,6 +65,14 @@ class CoordinationContract(LedgerBase):
         ledger.set_model_routes([])
         assert another.model_routes() == ()
 
+    def test_sweep_position(self, ledger: Ledger, another: Ledger) -> None:
+        """Housekeeping goes on where it was, whoever comes next."""
+        assert ledger.sweep_position() == ""
+        ledger.set_sweep_position("acme/j1/results/a")
+        assert another.sweep_position() == "acme/j1/results/a"
+        another.set_sweep_position("")
+        assert ledger.sweep_position() == ""
+
     def test_release(self, ledger: Ledger, another: Ledger, lease: Lease) -> None:
         """A released lease is free at once; releasing a lost one takes nothing from its successor."""
         ledger.release(lease)

@@ -162,6 +162,21 @@ class StoreContract:
         assert list(store.list("t/")) == keys[:-1]
         assert list(store.list("t/a/")) == ["t/a/1", "t/a/10", "t/a/2"]
 
+    def test_list_goes_on_behind_a_key(self, store: BlobStore) -> None:
+        """Whatever the order, a list in portions is the whole list; the key before a portion may be gone."""
+        keys = ["t/a-b", "t/a/1", "t/a/10", "t/a/2", "t/a0", "t/b/c/d", "t/b/c/e/f", "u/x"]
+        for key in keys:
+            store.put(key, b"x")
+        found = list(store.list(""))
+        assert sorted(found) == keys
+        for place, key in enumerate(found):
+            assert list(store.list("", after=key)) == found[place + 1 :]
+        assert list(store.list("t/a/", after="t/a/1")) == ["t/a/10", "t/a/2"]
+        assert list(store.list("t/b/", after="t/a/2")) == ["t/b/c/d", "t/b/c/e/f"]
+        store.delete("t/a/10")
+        assert list(store.list("t/a/", after="t/a/10")) == ["t/a/2"]
+        assert list(store.list("t/b/", after="t/b/b")) == ["t/b/c/d", "t/b/c/e/f"]
+
     def test_list_takes_any_prefix(self, store: BlobStore) -> None:
         """A prefix may end in the middle of a name, and one that nothing starts with yields nothing."""
         for key in ("t/job1/a", "t/job10/a", "t/job2/a"):

@@ -89,6 +89,7 @@ class MemoryLedger:
         self._costs: list[JobCost] = []
         self._identity = new_id()
         self._model_routes: tuple[ModelRoute, ...] = ()
+        self._sweep_position = ""
         self.outbox = MemoryOutbox(check=self.check, get_job=self.get, clock=clock)
         self.holds = MemoryKeyHolds(check=self.check, clock=clock)
         self.spending = MemorySpending(check=self.check)
@@ -318,6 +319,16 @@ class MemoryLedger:
         """Note them, in place of all earlier ones."""
         self.check()
         self._model_routes = tuple(routes)
+
+    def sweep_position(self) -> str:
+        """Return the key behind which the next sweep begins."""
+        self.check()
+        return self._sweep_position
+
+    def set_sweep_position(self, key: str) -> None:
+        """Note it."""
+        self.check()
+        self._sweep_position = key
 
     def acquire_lease(self, owner: str, ttl_s: float, shard: Shard = WHOLE) -> Lease | None:
         """Become a shard's Coordinator; see `pipelines.ledger.protocol.Ledger.acquire_lease`."""

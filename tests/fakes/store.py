@@ -66,12 +66,12 @@ class MemoryStore:
         self.check()
         return validated_key(key) in self._blobs
 
-    def list(self, prefix: str) -> Iterator[str]:
-        """Yield the keys that start with ``prefix``, ascending."""
+    def list(self, prefix: str, *, after: str = "") -> Iterator[str]:
+        """Yield the keys that start with ``prefix``, ascending; only those that come ``after`` a key."""
         self.check()
         validated_prefix(prefix)
         with self._lock:
-            found = sorted(key for key in self._blobs if key.startswith(prefix))
+            found = sorted(key for key in self._blobs if key.startswith(prefix) and key > after)
         yield from found
 
     def delete(self, key: str) -> None:

@@ -16,6 +16,7 @@ from pipelines.errors import LedgerUnavailable
 from pipelines.jobs.events import Claimed
 from pipelines.jobs.job import JobState
 from pipelines.ledger import database
+from pipelines.ledger.job_filter import JobFilter
 from pipelines.ledger.open import open_ledger
 from pipelines.ledger.protocol import JobUpdate
 from pipelines.ledger.schema import is_ours, metadata
@@ -26,6 +27,7 @@ from tests.contracts.search import BatchSearchContract
 from tests.fakes.ledger import ManualClock
 from tests.servers import free_port
 from tests.servers.postgres import PostgresServer, find_binaries
+from tests.support.earlier_ledger import UNDO_0019
 
 BINARIES = find_binaries()
 pytestmark = pytest.mark.skipif(BINARIES is None, reason="no PostgreSQL server (initdb, postgres) is installed")
@@ -85,6 +87,18 @@ def open_and_create(url, barrier, job_id):
     ledger = open_ledger(url)
     ledger.create(make_job(job_id))
     ledger.close()
+
+
+def test_jobs_from_before_that_lost_chunks_are_found(ledger, server, schema):
+    """Quarantine lists jobs that gave up chunks before the ledger counted these in a column."""
+    ledger.create(make_job("whole"))
+    ledger.create(replace(make_job("torn"), n_failed_chunks=3))
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        connection.execute(f"SET search_path = {schema}")
+        for statement in UNDO_0019:
+            connection.execute(statement)
+    ledger.migrate()
+    assert [job.id for job in ledger.list("acme", JobFilter(with_failed_chunks=True)).jobs] == ["torn"]
 
 
 def test_processes_migrate_at_once(url):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -31,17 +32,19 @@ class PostgresServer:
     """Starts when entered, stops and removes its files when left; `stop` and `start` in between restart it.
 
     PostgreSQL refuses to run as root, so root runs it as the user ``postgres`` (or ``nobody``). ``network``: the
-    addresses, beside ``host``'s own, that may connect.
+    addresses, beside ``host``'s own, that may connect. A ``home`` is kept, and what an earlier server left there used.
     """
 
-    def __init__(self, binaries: Path, host: str = "127.0.0.1", network: str = "") -> None:
+    def __init__(self, binaries: Path, host: str = "127.0.0.1", network: str = "", home: Path | None = None) -> None:
         self._binaries = binaries
         self._host = host
         self._network = network
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         # Not pytest's tmp_path: that one lies in a folder only its own user may enter.
-        self._home = Path(tempfile.mkdtemp(prefix="meetmemo-postgres-"))
+        self._keeps = home is not None
+        self._home = home or Path(tempfile.mkdtemp(prefix="meetmemo-postgres-"))
+        self._home.mkdir(exist_ok=True)
         self._as_user: dict[str, Any] = {}
         if os.geteuid() == 0:
             user = _unprivileged_user()
@@ -50,7 +53,11 @@ class PostgresServer:
 
     def __enter__(self) -> "PostgresServer":
         try:
-            self._run("initdb", "-D", "data", "-U", "meetmemo", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
+            if not (self._home / "data").exists():
+                self._run(
+                    *("initdb", "-D", "data", "-U", "meetmemo", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
+                )
+            self._end_earlier()
             if self._network:
                 with open(self._home / "data" / "pg_hba.conf", "a") as rules:
                     rules.write(f"host all all {self._network} trust\n")
@@ -62,6 +69,8 @@ class PostgresServer:
 
     def __exit__(self, *exc_info: object) -> None:
         self.stop(signal.SIGQUIT)
+        if self._keeps:
+            return
         shutil.rmtree(self._home, ignore_errors=True)
 
     def start(self) -> None:
@@ -114,6 +123,20 @@ class PostgresServer:
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}".encode())
         options = quote(f"-csearch_path={schema} {settings}")
         return f"{self.dsn.replace('postgresql:', 'postgresql+psycopg:')}?options={options}"
+
+    def _end_earlier(self) -> None:
+        """End the server that a test left on these files when it was killed."""
+        found = self._home / "data" / "postmaster.pid"
+        if not found.exists():
+            return
+        pid = int(found.read_text().split()[0])
+        place = Path(f"/proc/{pid}/cwd")
+        with suppress(OSError):  # it ends meanwhile
+            if place.resolve() == (self._home / "data").resolve():
+                os.kill(pid, signal.SIGQUIT)
+                while place.exists():
+                    time.sleep(0.05)
+        found.unlink(missing_ok=True)
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(

@@ -16,7 +16,7 @@ from pipelines.ledger.keeping.audit_rows import enter, lock_head
 from pipelines.ledger.protocol import Clock
 from pipelines.ledger.rows import known_row
 from pipelines.ledger.rules import storable
-from pipelines.ledger.schema import batch_entries, batches, is_begun, legal_holds, receipts
+from pipelines.ledger.schema import batch_entries, batches, is_active, is_begun, legal_holds, receipts
 
 
 class SqlHolds:
@@ -70,7 +70,7 @@ class SqlHolds:
         hold = legal_holds.c
         query = select(legal_holds).where(hold.tenant == storable(tenant))
         if active:
-            query = query.where(hold.released_at_s.is_(None))
+            query = query.where(is_active())
         query = query.order_by(hold.placed_at_s.desc(), hold.id.desc()).limit(limit)
         with self._database.reading() as connection:
             return [_hold_of(row) for row in connection.execute(query)]
@@ -119,7 +119,7 @@ def storable_hold(hold: Hold) -> Hold:
 
 def _active(connection: Connection, tenant: str) -> list[Hold]:
     hold = legal_holds.c
-    query = select(legal_holds).where(hold.tenant == storable(tenant), hold.released_at_s.is_(None))
+    query = select(legal_holds).where(hold.tenant == storable(tenant), is_active())
     return [_hold_of(row) for row in connection.execute(query.order_by(hold.placed_at_s, hold.id))]
 
 

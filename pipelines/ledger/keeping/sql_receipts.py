@@ -15,7 +15,7 @@ from pipelines.ledger.keeping.sql_legal_holds import require_unheld
 from pipelines.ledger.protocol import Clock
 from pipelines.ledger.rows import job_of, known_row
 from pipelines.ledger.rules import check_limit, parse_cursor, place_cursor, storable
-from pipelines.ledger.schema import is_begun, receipts
+from pipelines.ledger.schema import is_begun, is_finished, receipts
 
 
 class SqlReceipts:
@@ -86,7 +86,9 @@ class SqlReceipts:
     def prune(self, before_s: float) -> int:
         """Remove finished receipts of earlier deletions; return how many."""
         with self._database.writing() as connection:
-            return connection.execute(delete(receipts).where(~is_begun(), receipts.c.deleted_at_s < before_s)).rowcount
+            return connection.execute(
+                delete(receipts).where(is_finished(), receipts.c.deleted_at_s < before_s)
+            ).rowcount
 
 
 def begun_receipt(connection: Connection, tenant: str, kind: ObjectKind, object_id: str) -> Receipt | None:

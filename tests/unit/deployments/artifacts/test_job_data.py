@@ -67,9 +67,9 @@ class NotingStore(MemoryStore):
         self.asked.append(f"get {key}")
         return super().get(key)
 
-    def list(self, prefix: str):
+    def list(self, prefix: str, *, after: str = ""):
         self.asked.append(f"list {prefix}")
-        return super().list(prefix)
+        return super().list(prefix, after=after)
 
 
 def items(chunks) -> list[WorkItem]:

@@ -63,8 +63,9 @@ class Site:
 class FolderwiseStore(MemoryStore):
     """Lists name by name, ``a/b`` before ``a-b``, as SeaweedFS does."""
 
-    def list(self, prefix):
-        yield from sorted(super().list(prefix), key=lambda key: key.split("/"))
+    def list(self, prefix, *, after=""):
+        found = sorted(super().list(prefix), key=lambda key: key.split("/"))
+        yield from (key for key in found if key.split("/") > after.split("/"))
 
 
 @pytest.fixture(params=["memory", "folderwise", "folder"])
@@ -91,6 +92,24 @@ def test_tenants_whose_names_begin_alike_are_kept_apart(site):
     jobs = [site.job(*SUCCESS, tenant=tenant) for tenant in ("t-1", "t", "t1", "t", "t-1")]
     assert len(sweep(site.ledger, site.store, now_s=site.clock())) == len(jobs)
     assert [site.left_of(job) for job in jobs] == [RESULTS] * len(jobs)
+
+
+def test_a_large_store_is_swept_in_portions(site):
+    """A turn looks at some keys only, never at half a job, and the next one goes on there, until all were looked at."""
+    jobs = [site.job(*SUCCESS) for _ in range(5)]
+    turns = [sweep(site.ledger, site.store, now_s=site.clock(), max_keys=8) for _ in range(3)]
+    assert [len(swept) for swept in turns] == [2, 2, 1]
+    assert site.ledger.sweep_position() == ""
+    assert [site.left_of(job) for job in jobs] == [RESULTS] * len(jobs)
+
+
+def test_a_portion_that_begins_within_a_job_erases_no_results(site):
+    """A transcript that lies before the portion is there all the same, even of a job that the ledger does not know."""
+    keys = site.blobs(new_id())
+    site.store.put(f"{keys.root}results/zz.json", b"{}")
+    site.ledger.set_sweep_position(keys.transcript)
+    sweep(site.ledger, site.store, now_s=4e9)
+    assert site.store.exists(f"{keys.root}results/zz.json")
 
 
 @pytest.mark.parametrize("events", [(), (Claimed(),), SUCCESS[:3]])

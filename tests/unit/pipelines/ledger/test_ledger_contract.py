@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -25,6 +26,7 @@ from tests.contracts.ledger import LedgerContract, make_job
 from tests.contracts.review import BatchReviewContract
 from tests.contracts.search import BatchSearchContract, SearchContract, speech
 from tests.fakes.ledger import ManualClock, MemoryLedger
+from tests.support.earlier_ledger import UNDO_0019
 
 
 @pytest.fixture
@@ -240,6 +242,8 @@ def test_jobs_from_before_get_their_bucket(path, ledger):
         ledger.create(make_job(job_id))
     ledger.close()
     with sqlite3.connect(path) as connection:
+        for statement in UNDO_0019:
+            connection.execute(statement)
         connection.execute("ALTER TABLE jobs DROP COLUMN bucket")
         connection.execute("UPDATE alembic_version SET version_num = '0017'")
     connection.close()
@@ -248,6 +252,19 @@ def test_jobs_from_before_get_their_bucket(path, ledger):
     claimed = [[job.id for job in ledger.claim(lease, 100)] for lease in leases]
     assert sorted(job_id for some in claimed for job_id in some) == sorted(ids)
     assert all(lease.shard.owns(job_id) for lease, some in zip(leases, claimed, strict=True) for job_id in some)
+
+
+def test_jobs_from_before_that_lost_chunks_are_found(path, ledger):
+    """Quarantine lists jobs that gave up chunks before the ledger counted these in a column."""
+    ledger.create(make_job("whole"))
+    ledger.create(replace(make_job("torn"), n_failed_chunks=3))
+    ledger.close()
+    with sqlite3.connect(path) as connection:
+        for statement in UNDO_0019:
+            connection.execute(statement)
+    connection.close()
+    ledger.migrate()
+    assert [job.id for job in ledger.list("acme", JobFilter(with_failed_chunks=True)).jobs] == ["torn"]
 
 
 def test_schema_revision_is_the_last_migration():

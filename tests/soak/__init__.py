@@ -1,0 +1,1 @@
+"""The soak: a long plan of work, kills, samples by the minute, and a judgement at the end."""
