@@ -14,7 +14,7 @@ from tests.soak import judge
 from tests.soak.journal import Journal
 from tests.soak.picture import draw
 from tests.soak.plan import VICTIMS, Kind, Plan
-from tests.soak.sampler import Held, append_row, growth, percentile, read_rows, row_of
+from tests.soak.sampler import OTHERS, PARTS, Held, append_row, growth, percentile, read_rows, row_of
 
 PLAN = Plan(seed=3, n_jobs=1_000, n_meetings=20, n_tenants=5)
 
@@ -153,7 +153,7 @@ def test_growth_is_told_from_noise():
 
 def row(minute: int, memory_mb: float) -> dict[str, float]:
     """Return a sample of which only the Coordinator's memory matters."""
-    columns = [f"{part} {what}" for part in (*judge.PARTS, judge.OTHERS) for what in ("MiB", "files", "processes")]
+    columns = [f"{part} {what}" for part in (*PARTS, OTHERS) for what in ("MiB", "files", "processes")]
     return {
         **dict.fromkeys(columns, float("nan")),
         "minute": minute,
