@@ -9,6 +9,7 @@ an answer that counts on by itself, having joined two lines or cut one, names nu
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pipelines.core import Segment
@@ -52,18 +53,31 @@ Rules:
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class Wrong:
+    """What was wrong with the last answer, by ids of segments that are asked for again; ``n_answers`` were so far."""
+
+    faults: Mapping[int, str]
+    n_answers: int
+
+    @classmethod
+    def of(cls, passage: Passage, faults: Mapping[int, str], n_answers: int) -> "Wrong":
+        """Return what concerns a passage: nothing else is told with it."""
+        return cls(faults={each.id: faults[each.id] for each in passage.segments}, n_answers=n_answers)
+
+
 def messages_for(
-    passage: Passage, language: str, glossary: Sequence[str], faults: Mapping[int, str] | None = None
+    passage: Passage, language: str, glossary: Sequence[str], wrong: Wrong | None = None
 ) -> tuple[ChatMessage, ...]:
     """Return the conversation that asks for the translation of a passage into a language (a BCP 47 tag).
 
-    ``faults`` tell by the ids of segments what was wrong with an earlier answer.
+    A passage that is asked for again is never asked for in the same words: ``wrong`` also tells how often it was.
     """
     blocks = [
         _block("before", ([each.speaker, each.text[-MAX_NEIGHBOUR:]] for each in map(_told, passage.before))),
         _block("lines", ([number_of(segment), *_told(segment)] for segment in passage.segments)),
         _block("after", ([each.speaker, each.text[:MAX_NEIGHBOUR]] for each in map(_told, passage.after))),
-        _wish(passage, language, glossary, faults or {}),
+        _wish(passage, language, glossary, wrong),
     ]
     return (
         ChatMessage(role="system", content=SYSTEM),
@@ -111,16 +125,17 @@ def _block(name: str, lines: Iterable[Sequence[object]]) -> str:
     return f'<{name} mark="{mark}">\n{text}\n</{name} {mark}>'
 
 
-def _wish(passage: Passage, language: str, glossary: Sequence[str], faults: Mapping[int, str]) -> str:
+def _wish(passage: Passage, language: str, glossary: Sequence[str], wrong: Wrong | None) -> str:
     name = NAMES.get(language.partition("-")[0], "").strip()
     n_lines = len(passage.segments)
     wish = f"Translate the {n_lines} lines into {json.dumps(language)}" + (f" ({name.title()})" if name else "")
     wish += f', as json with {n_lines} entries in "segments".'
     if glossary:
         wish += f" Where these names and terms were said, spell them so: {safe_json(list(glossary))}."
-    told = {number_of(segment): faults[segment.id] for segment in passage.segments if segment.id in faults}
-    if told:
-        wish += " An earlier answer was wrong: " + "; ".join(f"{number}: {why}" for number, why in told.items()) + "."
+    if wrong is not None:
+        told = [f"{number_of(segment)}: {wrong.faults[segment.id]}" for segment in passage.segments]
+        earlier = "An earlier answer was" if wrong.n_answers == 1 else f"{wrong.n_answers} answers were"
+        wish += f" {earlier} wrong: {'; '.join(told)}."
     return wish
 
 

@@ -31,7 +31,7 @@ from pipelines.minutes.provider.token_count import estimate_tokens
 from pipelines.text.chinese import in_script
 from pipelines.translation.answers import read_entries
 from pipelines.translation.packing import Passage, PassageLimits, halve, pack
-from pipelines.translation.prompts import PROMPT_VERSION, SYSTEM, answer_schema, messages_for, terms_for
+from pipelines.translation.prompts import PROMPT_VERSION, SYSTEM, Wrong, answer_schema, messages_for, terms_for
 from pipelines.translation.protocol import PaidTranslation, Translation, TranslationOptions
 from pipelines.translation.verification import Checked, check, needs_translation, primary
 
@@ -170,33 +170,32 @@ class LlmTranslator:
 
         return settled + await _together(*(one(passage) for passage in passages[n_begun:]))
 
-    async def _passage(
-        self, passage: Passage, work: _Work, faults: Mapping[int, str] | None = None, n_repairs: int = MAX_REPAIRS
-    ) -> _Settled:
-        """Ask for a passage, and again for what does not hold; ``faults`` are those of the answer before."""
+    async def _passage(self, passage: Passage, work: _Work, wrong: Wrong | None = None) -> _Settled:
+        """Ask for a passage, and again for what does not hold; ``wrong`` is what was so far."""
         try:
-            paid = await self._answer(passage, work, faults or {})
+            paid = await self._answer(passage, work, wrong)
         except CallFailed as error:
             # An answer that is too long, refused or unreadable may be better for fewer lines.
             log.info("passage not translated", action="llm_translation_fault", fault=error.fault.value)
             paid = PaidAnswer(checked=Checked(faults={each.id: "there was no answer" for each in passage.segments}))
         settled = _Settled(texts=paid.checked.texts, usage=paid.usage)
-        wrong = paid.checked.faults
-        if not wrong or not n_repairs:
+        faults, n_answers = paid.checked.faults, (wrong.n_answers if wrong else 0) + 1
+        if not faults or n_answers > MAX_REPAIRS:
             return settled
-        halves = halve(work.segments, wrong, self._limits)
-        return settled + await _together(*(self._passage(half, work, wrong, n_repairs - 1) for half in halves))
+        halves = halve(work.segments, faults, self._limits)
+        again = (self._passage(half, work, Wrong.of(half, faults, n_answers)) for half in halves)
+        return settled + await _together(*again)
 
-    async def _answer(self, passage: Passage, work: _Work, faults: Mapping[int, str]) -> PaidAnswer:
+    async def _answer(self, passage: Passage, work: _Work, wrong: Wrong | None) -> PaidAnswer:
         """Return a call's answer; the same call is made and paid once.
 
         Raises `CallFailed`, `MinutesParked`.
         """
-        key = (work.options.tenant, self._digest(passage, work, faults))
+        key = (work.options.tenant, self._digest(passage, work, wrong))
         task = self._in_flight.get(key)
         if task is not None:
             return replace(await asyncio.shield(task), usage=Usage())
-        task = asyncio.create_task(self._kept(passage, work, faults, key[1]))
+        task = asyncio.create_task(self._kept(passage, work, wrong, key[1]))
         self._in_flight[key] = task
         task.add_done_callback(lambda done: self._landed(key, done))
         return await asyncio.shield(task)
@@ -206,40 +205,40 @@ class LlmTranslator:
         if not done.cancelled():
             done.exception()  # seen: the waiting tasks got the error, and none may be left
 
-    async def _kept(self, passage: Passage, work: _Work, faults: Mapping[int, str], digest: str) -> PaidAnswer:
+    async def _kept(self, passage: Passage, work: _Work, wrong: Wrong | None, digest: str) -> PaidAnswer:
         """Return what the cache has; else ask, and keep the answer."""
         options, cache = work.options, self._cache
         if cache is None or not options.job_id:
             known = await cache.get(options.tenant, digest) if cache is not None else None
-            return _as_known(known, options) if known is not None else await self._ask(passage, work, faults)
+            return _as_known(known, options) if known is not None else await self._ask(passage, work, wrong)
         if (known := await cache.get(options.tenant, digest)) is not None:
             return _as_known(known, options)
         async with cache.paying(options.tenant, digest):
             if (known := await cache.get(options.tenant, digest)) is not None:
                 return _as_known(known, options)
-            paid = await self._ask(passage, work, faults)
+            paid = await self._ask(passage, work, wrong)
             await cache.put(options.tenant, options.job_id, digest, paid)
             return paid
 
-    async def _ask(self, passage: Passage, work: _Work, faults: Mapping[int, str]) -> PaidAnswer:
+    async def _ask(self, passage: Passage, work: _Work, wrong: Wrong | None) -> PaidAnswer:
         options = work.options
         request = ChatRequest(
-            messages=messages_for(passage, options.language, terms_for(passage, options.glossary), faults),
+            messages=messages_for(passage, options.language, terms_for(passage, options.glossary), wrong),
             max_tokens=self._endpoint.max_output_tokens,
             schema=ANSWER_SCHEMA,
             user=tenant_name(options.tenant),
         )
-        answer = await self._provider.ask(request, options.tenant, urgent=bool(faults))
+        answer = await self._provider.ask(request, options.tenant, urgent=wrong is not None)
         self._used += answer.usage
         entries = read_entries(answer.completion.text)
         checked = check(passage.segments, entries, spoken=work.spoken, language=options.language)
         return PaidAnswer(checked=checked, usage=answer.usage)
 
-    def _digest(self, passage: Passage, work: _Work, faults: Mapping[int, str]) -> str:
+    def _digest(self, passage: Passage, work: _Work, wrong: Wrong | None) -> str:
         """Return the SHA-256 (hex) of all that a call's answer depends on."""
         content = [
             [[(each.id, each.speaker, each.text) for each in part] for part in _parts(passage)],
-            sorted(faults.items()),
+            [wrong.n_answers, *sorted(wrong.faults.items())] if wrong else [],
             work.spoken,
             work.options.language,
             terms_for(passage, work.options.glossary),
