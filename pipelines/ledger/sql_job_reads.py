@@ -70,7 +70,8 @@ class SqlJobReads:
             created_at_s, job_id = parse_cursor(after)
             query = query.where(tuple_(jobs.c.created_at_s, jobs.c.id) < tuple_(literal(created_at_s), literal(job_id)))
         with self._database.reading() as connection:
-            found = [job_of(row) for row in connection.execute(query)]
+            rows = connection.execute(query).all()
+        found = [job_of(row) for row in rows]  # outside: a transaction that waits for a busy processor is ended
         return Page(jobs=tuple(found[:limit]), next_cursor=next_cursor(found, limit))
 
     def counts(self, tenant: str | None = None) -> dict[JobState, int]:
