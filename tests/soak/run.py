@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import psycopg
 
+from pipelines.audit import SYSTEM, Doer
 from pipelines.errors import LedgerUnavailable
 from pipelines.ledger.credentials.api_keys import JOB_SCOPES, new_key
 from pipelines.ledger.open import connect_keys, open_ledger
@@ -297,7 +298,7 @@ def _make_keys(ledger_url: str, tenants: Iterable[str]) -> dict[str, str]:
     keys = {}
     for tenant in tenants:
         key, token = new_key(tenant=tenant, scopes=JOB_SCOPES, name="soak", now_s=time.time())
-        store.add(key)
+        store.add(key, Doer(actor=f"{SYSTEM}soak"))
         keys[tenant] = token
     return keys
 
