@@ -27,7 +27,7 @@ from tests.contracts.search import BatchSearchContract
 from tests.fakes.ledger import ManualClock
 from tests.servers import free_port
 from tests.servers.postgres import PostgresServer, find_binaries
-from tests.support.earlier_ledger import UNDO_0019
+from tests.support.earlier_ledger import UNDO_0021
 
 BINARIES = find_binaries()
 pytestmark = pytest.mark.skipif(BINARIES is None, reason="no PostgreSQL server (initdb, postgres) is installed")
@@ -95,7 +95,7 @@ def test_jobs_from_before_that_lost_chunks_are_found(ledger, server, schema):
     ledger.create(replace(make_job("torn"), n_failed_chunks=3))
     with psycopg.connect(server.dsn, autocommit=True) as connection:
         connection.execute(f"SET search_path = {schema}")
-        for statement in UNDO_0019:
+        for statement in UNDO_0021:
             connection.execute(statement)
     ledger.migrate()
     assert [job.id for job in ledger.list("acme", JobFilter(with_failed_chunks=True)).jobs] == ["torn"]

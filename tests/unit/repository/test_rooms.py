@@ -7,6 +7,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 MOST_MODULES = 20
 FEWEST_MODULES = 3
+LARGE = {"pipelines/ledger/migrations/versions": "one for each revision of the ledger, for good"}
 SMALL = {
     "cluster": "only `app`, whose import path stands in every Serve configuration",
     "pipelines/ledger/migrations": "Alembic's environment; its revisions lie below",
@@ -20,9 +21,9 @@ ROOMS = sorted(
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_size_of_a_room(room: str) -> None:
-    """A folder has 3 to 20 modules; those with fewer have a reason."""
+    """A folder has 3 to 20 modules; those with fewer or more have a reason."""
     modules = [path for path in (ROOT / room).glob("*.py") if path.name != "__init__.py"]
-    assert len(modules) <= MOST_MODULES
+    assert len(modules) <= MOST_MODULES or room in LARGE
     assert len(modules) >= FEWEST_MODULES or room in SMALL
 
 

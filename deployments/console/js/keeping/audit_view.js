@@ -8,7 +8,7 @@ import { t, tEnum } from "../lib/i18n.js";
 import { auditQuery, knownHead } from "./audit_query.js";
 
 const PAGE_SIZE = 100;
-const ACTIONS = ["read", "search", "correct", "export", "erase", "delete_audio", "hold", "release", "enrol_voice", "delete_voice", "create_key", "revoke_key", "end_session", "read_audit"];
+const ACTIONS = ["read", "search", "correct", "export", "erase", "delete_audio", "redo", "hold", "release", "enrol_voice", "delete_voice", "create_key", "revoke_key", "end_session", "read_audit"];
 const PLACES = { job: (id) => `#/jobs/${encodeURIComponent(id)}`, hold: () => "#/keeping/holds/released=true", batch: (id) => `#/batches/${encodeURIComponent(id)}` };
 
 export class AuditView {

@@ -503,6 +503,7 @@ export const MESSAGES = {
   deed_export: ["exported", "导出"],
   deed_erase: ["deleted", "删除"],
   deed_delete_audio: ["deleted the recording", "删除录音"],
+  deed_redo: ["did a stage again", "重做一个阶段"],
   deed_hold: ["placed a hold", "设置保留"],
   deed_release: ["released a hold", "解除保留"],
   deed_enrol_voice: ["enrolled a voice", "登记声纹"],

@@ -29,8 +29,11 @@ from tests.fakes.store import MemoryStore
 from tests.support.in_process_cluster import InProcessCluster, succeeded
 from tests.support.waiting import until
 
-TABLES_SINCE_0013 = {"review_items", "audit_heads", "sessions", "audit_entries", "legal_holds", "receipts"}
-COLUMNS_SINCE_0013 = {"jobs": {"bucket"}}
+TABLES_SINCE_0013 = {
+    *("review_items", "audit_heads", "sessions", "audit_entries", "legal_holds", "receipts"),
+    *("minutes_spending", "minutes_reservations", "minutes_places"),
+}
+COLUMNS_SINCE_0013 = {"jobs": {"bucket", "n_failed_chunks"}}
 
 
 class Installation:

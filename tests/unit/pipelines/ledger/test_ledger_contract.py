@@ -26,7 +26,7 @@ from tests.contracts.ledger import LedgerContract, make_job
 from tests.contracts.review import BatchReviewContract
 from tests.contracts.search import BatchSearchContract, SearchContract, speech
 from tests.fakes.ledger import ManualClock, MemoryLedger
-from tests.support.earlier_ledger import UNDO_0019
+from tests.support.earlier_ledger import UNDO_0019, UNDO_0020, UNDO_0021
 
 
 @pytest.fixture
@@ -191,7 +191,7 @@ for i in range(1000):
         print(i)
         break
 """,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000)),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000)),
     )
     refused, _ = process.communicate(timeout=120)
     assert process.returncode == 0
@@ -242,7 +242,7 @@ def test_jobs_from_before_get_their_bucket(path, ledger):
         ledger.create(make_job(job_id))
     ledger.close()
     with sqlite3.connect(path) as connection:
-        for statement in UNDO_0019:
+        for statement in (*UNDO_0021, *UNDO_0020, *UNDO_0019):
             connection.execute(statement)
         connection.execute("ALTER TABLE jobs DROP COLUMN bucket")
         connection.execute("UPDATE alembic_version SET version_num = '0017'")
@@ -260,7 +260,7 @@ def test_jobs_from_before_that_lost_chunks_are_found(path, ledger):
     ledger.create(replace(make_job("torn"), n_failed_chunks=3))
     ledger.close()
     with sqlite3.connect(path) as connection:
-        for statement in UNDO_0019:
+        for statement in UNDO_0021:
             connection.execute(statement)
     connection.close()
     ledger.migrate()

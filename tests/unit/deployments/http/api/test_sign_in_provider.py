@@ -309,9 +309,9 @@ async def test_the_provider_ends_sessions(site, named):
     assert answer.headers["cache-control"] == "no-store"
     assert problem(await site.browser.get("v1/me", headers=CONSOLE)) == (401, "unauthenticated")
     assert (await other.get("v1/me", headers=CONSOLE)).status_code == 200
-    [entry] = site.api.ledger.audit.list("acme").entries
-    assert (entry.deed.action, entry.deed.actor) == ("end_session", "system:identity-provider")
-    assert dict(entry.deed.detail) == {"of": "user:emil"}
+    [deed] = site.store.entered
+    assert (deed.action, deed.actor) == ("end_session", "system:identity-provider")
+    assert dict(deed.detail) == {"of": "user:emil"}
 
 
 @pytest.mark.parametrize(

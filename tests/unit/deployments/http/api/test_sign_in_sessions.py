@@ -42,8 +42,7 @@ async def test_an_administrator_ends_a_session(site):
     assert (await other.delete(f"v1/admin/sessions/{emils}", headers=CONSOLE)).status_code == 204
     assert problem(await other.delete(f"v1/admin/sessions/{emils}", headers=CONSOLE)) == (404, "not_found")
     assert problem(await site.browser.get("v1/me", headers=CONSOLE)) == (401, "unauthenticated")
-    [entry] = site.api.ledger.audit.list("acme").entries
-    deed = entry.deed
+    [deed] = site.store.entered
     assert (deed.action, deed.actor, deed.kind, deed.object_id) == ("end_session", "user:ada", "session", emils)
     assert dict(deed.detail) == {"of": "user:emil"}
 
