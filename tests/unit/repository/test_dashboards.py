@@ -133,7 +133,6 @@ def test_pictures_leave_out_what_is_idle() -> None:
 
 def test_rows_are_drawn(tmp_path: Path) -> None:
     """Graphs, graphs without anything, numbers and names, into one picture."""
-    pytest.importorskip("matplotlib")
     busy = Series(name="a name", times_s=(0.0, 1.0), values=(math.nan, 0.5))
     for place, (_, row) in enumerate(DASHBOARDS[0].rows):
         path = tmp_path / f"{place}.png"
