@@ -65,7 +65,13 @@ export async function askRedo(job) {
 /** Return the values that differ from those that were shown first, as JSON has them: the rest stays the job's. */
 export function changedValues(values, initial, schemas) {
   const changed = Object.entries(values).filter(([name, value]) => String(value) !== String(initial[name]));
-  return Object.fromEntries(changed.map(([name, value]) => [name, ["integer", "number"].includes(schemas[name].type) && value !== "" ? Number(value) : value === "" ? null : value]));
+  return Object.fromEntries(changed.map(([name, value]) => [name, asJson(value, schemas[name])]));
+}
+
+/** A text that is emptied is empty; a choice that is emptied is the server's. */
+function asJson(value, { type, default: standard }) {
+  if (value === "") return typeof standard === "string" ? "" : null;
+  return ["integer", "number"].includes(type) ? Number(value) : value;
 }
 
 /** Say a dry run in words, and whether the stage is refused. */

@@ -4,12 +4,12 @@ import { load } from "../modules.mjs";
 
 const { changedValues, redoText } = await load("transcript/redo_dialog.js");
 
-const SCHEMAS = { beam_size: { type: "integer" }, model: { type: "string" }, vocabulary: { type: "array" }, minutes_title: { type: "string" } };
+const SCHEMAS = { beam_size: { type: "integer" }, model: { type: "string" }, vocabulary: { type: "array" }, minutes_title: { type: "string", default: "" }, language: { type: "string", default: null } };
 
-test("only what was changed is sent, numbers as numbers, what was emptied as null", () => {
-  const initial = { beam_size: "5", model: "base", vocabulary: ["Ray"], minutes_title: "Board" };
+test("only what was changed is sent, numbers as numbers, an emptied text as such", () => {
+  const initial = { beam_size: "5", model: "base", vocabulary: ["Ray"], minutes_title: "Board", language: "en" };
   assert.deepEqual(changedValues({ ...initial, vocabulary: ["Ray"] }, initial, SCHEMAS), {});
-  assert.deepEqual(changedValues({ beam_size: "2", model: "tiny", vocabulary: ["Ray", "etcd"], minutes_title: "" }, initial, SCHEMAS), { beam_size: 2, model: "tiny", vocabulary: ["Ray", "etcd"], minutes_title: null });
+  assert.deepEqual(changedValues({ beam_size: "2", model: "tiny", vocabulary: ["Ray", "etcd"], minutes_title: "", language: "" }, initial, SCHEMAS), { beam_size: 2, model: "tiny", vocabulary: ["Ray", "etcd"], minutes_title: "", language: null });
 });
 
 const told = (job, more = {}) => redoText({ jobs: [{ work: null, audio_s: 0, reason: null, detail: "", ...job }], decoded: { audio_h: 0.05, wall_s: null, cost_usd: 0.02 }, n_minutes: 0, ...more });
