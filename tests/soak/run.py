@@ -5,7 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,8 @@ import psycopg
 from pipelines.audit import SYSTEM, Doer
 from pipelines.errors import LedgerUnavailable
 from pipelines.ledger.credentials.api_keys import JOB_SCOPES, new_key
-from pipelines.ledger.open import connect_keys, open_ledger
+from pipelines.ledger.credentials.sql_api_keys import SqlKeys
+from pipelines.ledger.open import open_ledger
 from pipelines.ledger.protocol import Ledger
 from pipelines.storage.open import open_store
 from tests.chaos.clusters import Cluster
@@ -294,12 +295,12 @@ class _Live:
 
 def _make_keys(ledger_url: str, tenants: Iterable[str]) -> dict[str, str]:
     """Make a key for each tenant; return them by tenant."""
-    store = connect_keys(ledger_url)
     keys = {}
-    for tenant in tenants:
-        key, token = new_key(tenant=tenant, scopes=JOB_SCOPES, name="soak", now_s=time.time())
-        store.add(key, Doer(actor=f"{SYSTEM}soak"))
-        keys[tenant] = token
+    with closing(SqlKeys(ledger_url)) as store:
+        for tenant in tenants:
+            key, token = new_key(tenant=tenant, scopes=JOB_SCOPES, name="soak", now_s=time.time())
+            store.add(key, Doer(actor=f"{SYSTEM}soak"))
+            keys[tenant] = token
     return keys
 
 
