@@ -22,7 +22,7 @@ TIMEOUT_S = 90.0
     num_replicas=2,
     graceful_shutdown_timeout_s=30,
     ray_actor_options={"num_cpus": 1},
-    max_ongoing_requests=4,
+    max_ongoing_requests=2,  # so that of four calls each replica takes two
 )
 class Holder:
     """Takes a call for a while; tells where it runs."""

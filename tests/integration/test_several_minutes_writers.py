@@ -5,7 +5,6 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -24,10 +23,8 @@ from pipelines.minutes.provider.place_table import PLACES_TTL_S
 from pipelines.minutes.provider.spending_book import Ceiling, DailyLimits, Room
 from pipelines.storage.open import open_store
 from tests.fakes.deepseek_server import DeepSeekServer, ServerOptions
-from tests.servers.postgres import PostgresServer, find_binaries
 from tests.support.asgi_server import serve_asgi
 from tests.support.llm_lab import meeting
-from tests.support.missing import missing
 from tests.support.waiting import until
 
 N_WRITERS = 4
@@ -54,19 +51,6 @@ class Writer:
     tokens_per_day: int
     ahead_s: float = 0.0
     """Its clock is so far ahead: what a killed process held has run out."""
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A ledger that several processes can open."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'ledger.sqlite3'}"
-        return
-    binaries = find_binaries()
-    if binaries is None:
-        missing("there is no PostgreSQL on this machine")
-    with PostgresServer(binaries) as server:
-        yield server.url("writers")
 
 
 @pytest.fixture

@@ -5,10 +5,7 @@ import hashlib
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from deployments.retention.housekeeping import sweep
 from pipelines.ledger.open import open_ledger
@@ -16,27 +13,12 @@ from pipelines.ledger.protocol import Ledger
 from pipelines.storage.open import open_store
 from pipelines.storage.protocol import BlobStore
 from tests.integration.cluster_process import TENANT, Program, start
-from tests.servers.postgres import PostgresServer, find_binaries
 from tests.support.in_process_cluster import InProcessCluster, succeeded
-from tests.support.missing import missing
 from tests.support.waiting import until
 
 JOBS = {f"j{n}": range(1 + 200 * n, 121 + 200 * n) for n in range(3)}
 FREEZE_AFTER = 45  # durable writes: everything is segmented, some chunks are decoded
 AWAY_S = 60.0
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A ledger that several processes can open."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'ledger.sqlite3'}"
-        return
-    binaries = find_binaries()
-    if binaries is None:
-        missing("there is no PostgreSQL on this machine")
-    with PostgresServer(binaries) as server:
-        yield server.url("two")
 
 
 async def test_a_frozen_leader_that_wakes_up_changes_nothing(ledger_url: str, tmp_path: Path) -> None:

@@ -6,8 +6,6 @@ from deployments.auth.group_renewal import RETRY_S
 from deployments.auth.oidc_claims import Person
 from deployments.auth.roles import Role
 from pipelines.errors import ProviderUnavailable, SignInFailed, SignInRefused, Unauthenticated
-from tests.fakes.ledger import ManualClock
-from tests.fakes.sessions import MemorySessions
 from tests.support.sign_in import RULES, sessions_over
 
 ADA = Person(subject="ada", name="Ada", email="", groups=("admins",), id_token="", refresh_token="first")
@@ -27,16 +25,6 @@ class Provider:
             raise self.error
         number = f"number {len(self.asked)}"
         return Person(subject=subject, name="", email="", groups=self.groups, id_token="", refresh_token=number)
-
-
-@pytest.fixture
-def clock():
-    return ManualClock()
-
-
-@pytest.fixture
-def store():
-    return MemorySessions()
 
 
 @pytest.fixture

@@ -10,8 +10,6 @@ from deployments.auth.sessions import GRACE_S, ROTATE_S, TOUCH_INTERVAL_S
 from pipelines.errors import Forbidden, LedgerUnavailable, SignInRefused, Unauthenticated
 from pipelines.ledger.credentials.api_keys import JOB_SCOPES, Scope
 from pipelines.ledger.credentials.sessions import new_token, session_id_of
-from tests.fakes.ledger import ManualClock
-from tests.fakes.sessions import MemorySessions
 from tests.support.sign_in import GRANTS, REFUSAL, RULES, sessions_over
 
 EMIL = Person(
@@ -23,16 +21,6 @@ EMIL = Person(
     refresh_token="first",
     provider_session="s-1",
 )
-
-
-@pytest.fixture
-def clock():
-    return ManualClock()
-
-
-@pytest.fixture
-def store():
-    return MemorySessions()
 
 
 @pytest.fixture
