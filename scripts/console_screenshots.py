@@ -120,6 +120,11 @@ def take(browser: Browser, url: str, console: ConsoleServer, jobs: dict[str, Any
     def write_anew(page: Page) -> None:
         page.locator('[data-part="anew"]').click()
 
+    def do_again(page: Page) -> None:
+        page.get_by_role("tab", name="Details").click()
+        page.locator('[data-part="redo"]').click()
+        page.get_by_role("radio", name="Speakers").check()
+
     def check_log(page: Page) -> None:
         page.locator(".card button").first.click()
 
@@ -132,6 +137,7 @@ def take(browser: Browser, url: str, console: ConsoleServer, jobs: dict[str, Any
     picture("transcript-dark", job("call"), WIDE, DARK, CHINESE, then=listen)
     picture("correct", job("meeting"), WIDE, LIGHT, ENGLISH, then=correct)
     picture("minutes-form", job("call"), WIDE, DARK, ENGLISH, then=write_anew)
+    picture("redo", job("meeting"), WIDE, LIGHT, ENGLISH, then=do_again)
     picture("phone-correct", job("meeting"), PHONE, LIGHT, CHINESE, then=correct)
     picture("cluster", "#/cluster", WIDE, LIGHT, ENGLISH)
     picture("phone-jobs", "", PHONE, LIGHT, CHINESE)

@@ -33,7 +33,7 @@ from pipelines.errors import (
     refused_option,
 )
 from pipelines.jobs.job import Job
-from pipelines.jobs.options import JobOptions
+from pipelines.jobs.options import JobOptions, options_of
 from pipelines.jobs.prices import Prices
 from pipelines.jobs.stages import STAGES, Stage, Work, kept_by
 from pipelines.ledger.batch_book import BatchRepository
@@ -43,6 +43,9 @@ from pipelines.search.query import parse
 from pipelines.storage.layout import JobKeys
 
 PLANS_AT_ONCE = 8
+MINUTES_DEFAULTS = {
+    option.name: option.default for option in options_of() if option.concern == "minutes" and option.name != "minutes"
+}
 _HITS = 500  # of a search, read at once
 
 
@@ -177,7 +180,8 @@ class TenantRedo:
             given["minutes"] = "none"
         if request.stage is Stage.DOCUMENTS:
             given["translate"] = ()
-        return replace(job.options, **given)
+        options = replace(job.options, **given)
+        return options if options.minutes != "none" else _without_minutes(options, request)
 
     async def _languages(self, origin: Job) -> dict[str, Any]:
         """Return the options by which the languages stay that were found."""
@@ -310,6 +314,13 @@ class TenantRedo:
             after = page.next_cursor
             if after is None:
                 return list(newest.values())
+
+
+def _without_minutes(options: JobOptions, request: RedoRequest) -> JobOptions:
+    """Return options in which nothing is said of minutes; raises `InvalidOptions` where the request says something."""
+    if said := [name for name in MINUTES_DEFAULTS if request.given().get(name)]:
+        raise refused_option(said[0], "there are no minutes")
+    return replace(options, **MINUTES_DEFAULTS)
 
 
 def _recording(job: Job) -> str:

@@ -14,6 +14,9 @@ from tests.servers.prometheus import CONFIGS, PrometheusServer
 
 TIMEOUT_S = 240.0  # a machine that is busy with other things
 
+OF_SEVERAL_SHARDS = {"meetmemo_shard_up"}
+"""Series that a single Coordinator does not have; tests/unit/repository/test_prometheus_rules.py tries their alerts."""
+
 pytestmark = [
     pytest.mark.cluster,
     pytest.mark.skipif(shutil.which("prometheus") is None, reason="there is no Prometheus on this machine"),
@@ -50,7 +53,7 @@ def test_every_panel_and_rule_has_data(prometheus: PrometheusServer) -> None:
             names = re.findall(r"\b(?:model|class):\w+:\w+|\b(?:meetmemo|ray)_\w+|\bup\b", text)
             assert names, rule["alert"]
             wanted |= set(names)
-    missing = set(wanted)
+    missing = wanted - OF_SEVERAL_SHARDS
 
     def complete() -> bool:
         missing.difference_update([expr for expr in missing if prometheus.values(expr)])

@@ -16,6 +16,7 @@ from deployments.http.sse import event_response
 from deployments.schemas.options import ApiModel
 from deployments.tenant.backend import Backend
 from pipelines.errors import Reason
+from pipelines.jobs.stages import STAGES, Stage
 from pipelines.text.language_names import language_names
 
 EVENTS_PATH = "/v1/events"
@@ -33,6 +34,7 @@ class ChoicesBody(ApiModel):
     minutes_templates: list[str] = Field(description="Names of the layouts of minutes.")
     keeps_audio: bool = Field(description="Whether `keep_audio` may be asked for.")
     options: dict[str, dict[str, Any]] = Field(description="JSON Schema of each option that may be given here.")
+    stages: dict[Stage, list[str]] = Field(description="What can be done again alone, with the options that it reads.")
     max_upload_bytes: int
     version: str
 
@@ -86,6 +88,7 @@ def console_routes(backend: Backend) -> APIRouter:
             minutes_templates=options["minutes_template"]["examples"],
             keeps_audio="keep_audio" in options,
             options=options,
+            stages={stage: list(rule.options) for stage, rule in STAGES.items()},
             max_upload_bytes=backend.limits.of(jobs.tenant).max_upload_bytes,
             version=backend.version,
         )

@@ -16,6 +16,7 @@ import { MinutesView, tabs } from "./minutes_view.js";
 import { Player } from "./player.js";
 import { TextSearch } from "./text_search.js";
 import { TranscriptView } from "./transcript_view.js";
+import { VersionsView } from "./versions_view.js";
 
 const FOLLOW_PAUSE_MS = 8000; // after a scroll by hand the playhead is not followed for so long
 const NARROW = matchMedia("(max-width: 60rem)");
@@ -55,6 +56,7 @@ export class JobPage {
     this.player?.close();
     this.corrector?.close();
     this.minutes?.close();
+    this.versions?.close();
   }
 
   async load() {
@@ -208,6 +210,7 @@ export class JobPage {
     if (this.job.options?.mask?.length) this.masks = new Masks(this.view);
     this.player = new Player(this.job, this.transcript);
     this.minutes = new MinutesView(this.job);
+    this.versions = new VersionsView(this.job);
     this.hasAudio = false;
     this.player.peaksRead.then(() => {
       this.hasAudio = this.player.available;
@@ -246,13 +249,14 @@ export class JobPage {
     this.scroller = scroller;
     const text = h("div.text", {}, h("div.tools", {}, this.search.element, this.doubts.element, this.corrector?.element), this.corrector?.bar, scroller);
     const side = h("aside.side", { "aria-label": t("panels") });
+    const details = h("div.stack", {}, this.versions.element, this.details.element);
     const { bar, choose } = tabs(t("panels"), {
       transcript: { label: t("transcript"), element: text },
       minutes: { label: t("minutes"), element: this.minutes.element },
-      details: { label: t("details"), element: this.details.element },
+      details: { label: t("details"), element: details },
     });
     this.choosePanel = choose;
-    add(side, this.minutes.element, this.details.element);
+    add(side, this.minutes.element, details);
     fill(this.body, h("div.columns", {}, bar, text, side), this.player.element);
     choose(NARROW.matches ? "transcript" : "minutes");
     for (const name of ["wheel", "touchmove"]) scroller.addEventListener(name, () => (this.scrolledAt = performance.now()), { passive: true });

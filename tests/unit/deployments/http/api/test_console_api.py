@@ -67,6 +67,7 @@ async def test_choices(api):
     assert choices["language_names"]["bo"] == {"en": "Tibetan", "zh": "藏语"}
     assert choices["minutes"] == ["auto", "extractive", "none"]
     assert choices["minutes_templates"] == ["standard", "classic"]
+    assert choices["stages"]["documents"] == ["minutes_template", "minutes_title", "zh_script"]
     assert choices["max_upload_bytes"] > 0
 
 

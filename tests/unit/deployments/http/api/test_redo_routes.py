@@ -140,6 +140,24 @@ async def test_a_dry_run(api):
     assert (len(api.blobs), api.ledger.jobs) == (n_blobs, jobs)
 
 
+@pytest.mark.parametrize("record", [None, MinutesRecord(state="failed")])
+async def test_what_was_said_of_minutes_goes_with_them(api, record):
+    """Documents of a job without minutes are made again without a word of them; who says one is refused."""
+    job_id = await transcribed(api, minutes=record, options={"minutes_title": "Board", "minutes_template": "classic"})
+    job = await redo(api, job_id, "documents")
+    assert (job["options"]["minutes"], job["options"]["minutes_title"]) == ("none", "")
+    refused = await redo(api, job_id, "documents", status=422, minutes_title="Council")
+    assert (refused["reason"], "minutes_title" in refused["detail"]) == ("invalid_option", True)
+    assert len((await api.client.get("/v1/jobs", headers={"x-api-key": "default"})).json()["jobs"]) == 2
+
+
+async def test_minutes_may_be_left_out(api):
+    """What follows a stage is left out when asked, whatever the job had said of its minutes."""
+    job_id = await transcribed(api, options={"minutes_title": "Board"})
+    job = await redo(api, job_id, "words", minutes="none")
+    assert (job["options"]["minutes"], job["options"]["minutes_title"]) == ("none", "")
+
+
 @pytest.mark.parametrize(
     ("stage", "kept", "heard_h", "n_minutes"),
     [
