@@ -162,7 +162,11 @@ def _is_result(key: str) -> bool:
 
 
 def judge_growth(rows: Sequence[Mapping[str, float]], found: Judgement) -> None:
-    """Look at what each process of a part holds, on an average, over the minutes after the warm-up."""
+    """Look at what each process of a part holds, on an average, over the minutes after the warm-up.
+
+    Those of the last start alone: a cluster that is started again has other processes.
+    """
+    rows = [row for row in rows if row["run"] == rows[-1]["run"]]
     settled = rows[round(WARM_UP_SHARE * len(rows)) :]
     grown: dict[str, dict[str, float]] = {}
     found.figures["growth"] = grown

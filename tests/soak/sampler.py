@@ -48,6 +48,8 @@ def held_by_part(processes: Sequence[Process]) -> dict[str, Held]:
             n_files = len(os.listdir(own / "fd"))
         except OSError:
             continue
+        if not resident:  # it has ended, and nobody has asked how
+            continue
         part = _known(part_of(process.title.split()))
         memory[part] += resident / 2**20
         files[part] += n_files

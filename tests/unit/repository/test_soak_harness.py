@@ -149,14 +149,19 @@ def test_growth_is_told_from_noise():
     assert not found.findings
     judge.judge_growth([row(minute, 500.0 + 10 * minute) for minute in range(40)], found)
     assert list(found.findings) == ["MiB grow"]
+    started_again = [row(minute, 200.0) for minute in range(40)] + [row(minute, 500.0, run=2) for minute in range(40)]
+    found = judge.Judgement()
+    judge.judge_growth(started_again, found)
+    assert not found.findings
 
 
-def row(minute: int, memory_mb: float) -> dict[str, float]:
+def row(minute: int, memory_mb: float, run: int = 1) -> dict[str, float]:
     """Return a sample of which only the Coordinator's memory matters."""
     columns = [f"{part} {what}" for part in (*PARTS, OTHERS) for what in ("MiB", "files", "processes")]
     return {
         **dict.fromkeys(columns, float("nan")),
         "minute": minute,
+        "run": run,
         "Coordinator MiB": memory_mb,
         "Coordinator processes": 1,
     }
