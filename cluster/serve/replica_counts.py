@@ -1,6 +1,6 @@
 """`ReplicaCounts`: how many replicas each model has, as Serve's controller tells every router.
 
-Serve has no public way to be told. `serve.status`, the public way to ask, returns the settings of every deployment,
+Serve has no public way to be told. Its status, the public way to ask, returns the settings of every deployment,
 checks them as they come, and takes some 40 ms of processor time.
 """
 

@@ -12,11 +12,12 @@ from cluster.settings.settings import Settings
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Ray declares its own settings in a way pydantic deprecated
     import ray
+    from ray import serve
     from ray.serve._private.common import DeploymentID, ReplicaID, RequestMetadata, RunningReplicaInfo
     from ray.serve._private.request_router.common import PendingRequest, ReplicaQueueLengthCache
     from ray.serve._private.request_router.replica_wrapper import RunningReplica
 
-    import cluster.app
+    from cluster.app import build_app
     from cluster.serve.accepting_router import AcceptingReplica, AcceptingRouter
 
 
@@ -89,22 +90,6 @@ async def test_a_stream_begins_with_its_first_item(info: RunningReplicaInfo) -> 
         AcceptingReplica(info, ReplicaQueueLengthCache()).try_send_request(call(stream=True), with_rejection=True)
 
 
-def _deployments(application: Any) -> dict[str, Any]:
-    """Return the deployments of a graph by name."""
-    found, left = {}, [application]
-    while left:
-        bound = left.pop()._bound_deployment
-        found[bound.name] = bound
-        for argument in bound.init_args:
-            values = argument.values() if isinstance(argument, dict) else argument
-            left += [each for each in (values if isinstance(argument, list | dict) else [argument]) if _is_graph(each)]
-    return found
-
-
-def _is_graph(value: Any) -> bool:
-    return isinstance(value, ray.serve.Application)
-
-
 @pytest.mark.filterwarnings("ignore:The `metrics_interval_s` field:DeprecationWarning")
 @pytest.mark.parametrize("shards", [1, 2])
 def test_who_is_called_so(monkeypatch: pytest.MonkeyPatch, shards: int) -> None:
@@ -114,16 +99,21 @@ def test_who_is_called_so(monkeypatch: pytest.MonkeyPatch, shards: int) -> None:
     """
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 4.0})
     monkeypatch.setattr(ray, "nodes", list)
+    routers: dict[str, Any] = {}
+    make = serve.deployment
+
+    def note(*, name: str, request_router_config: Any = None, **options: Any) -> Any:
+        routers[name] = (request_router_config or {}).get("request_router_class")
+        return make(name=name, **options)
+
+    monkeypatch.setattr(serve, "deployment", note)
     settings = Settings(
         models=(ModelSettings(name="tiny"),),
         coordinator=CoordinatorSettings(shards=shards),
         ledger_url="postgresql+psycopg://meetmemo@localhost/meetmemo" if shards > 1 else "",
     )
-    found = _deployments(cluster.app.build_app(settings.model_dump()))
-    accepting = {
-        name
-        for name, deployment in found.items()
-        if AcceptingRouter.__name__ in str(deployment._deployment_config.request_router_config.request_router_class)
-    }
-    assert found.keys() >= {INGESTION, DIARIZER, SEGMENTER, "Transcriber-tiny"}
+    build_app(settings.model_dump())
+    accepting = {name for name, router in routers.items() if router}
+    assert {routers[name] for name in accepting} == {f"{AcceptingRouter.__module__}:{AcceptingRouter.__name__}"}
     assert accepting == {*coordinator_names(settings), MINUTES_WRITER, *([SEGMENTER] if shards == 1 else [])}
+    assert routers.keys() - accepting >= {INGESTION, DIARIZER, "Transcriber-tiny"}

@@ -14,6 +14,7 @@ with warnings.catch_warnings():
 
 from cluster.serve.config_file import APP_NAME
 from cluster.serve.deployment_versions import transcriber_name
+from tests.support.waiting import until
 
 
 class _Answer:
@@ -56,12 +57,6 @@ class Controller:
             task.cancel()
 
 
-async def _until(met: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not met():  # noqa: ASYNC110 - Serve's client tells nobody that it is done
-            await asyncio.sleep(0.001)
-
-
 async def test_the_controller_tells_how_many_replicas_there_are() -> None:
     """What was so before, each change, and the end of the last replica arrive; looks ask nothing."""
     controller = Controller()
@@ -70,11 +65,11 @@ async def test_the_controller_tells_how_many_replicas_there_are() -> None:
     counts = ReplicaCounts(["tiny", "large"])
     assert counts() == {"tiny": 0, "large": 0}
     counts.follow(asyncio.get_running_loop(), controller)
-    await _until(lambda: counts() == {"tiny": 1, "large": 0})
+    await until(lambda: counts() == {"tiny": 1, "large": 0})
     controller.tell("large", 3)
-    await _until(lambda: counts() == {"tiny": 1, "large": 3})
+    await until(lambda: counts() == {"tiny": 1, "large": 3})
     controller.tell("tiny", 0)
-    await _until(lambda: counts() == {"tiny": 0, "large": 3} and controller.n_polls == 4)
+    await until(lambda: counts() == {"tiny": 0, "large": 3} and controller.n_polls == 4)
     for _ in range(100):
         counts()
     await asyncio.sleep(0)
