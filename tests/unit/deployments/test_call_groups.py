@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from deployments.call_groups import CallGroups
+from tests.support.virtual_time import run_in_virtual_time
 
 
 class Line:
@@ -94,3 +95,29 @@ async def test_a_request_that_waits_can_be_forgotten(line: Line) -> None:
         gate.set()
     await turns()
     assert line.calls == [("a",), ("c",)]
+
+
+def test_a_slow_call_holds_back_nobody() -> None:
+    """After a while it no longer counts; its requests are still asked for, and its end is no other's."""
+
+    async def program() -> list[tuple[str, ...]]:
+        line = Line()
+        groups = CallGroups(line.call, at_once=1, largest=1, counts_s=10.0)
+        for request in "abc":
+            groups.add(request)
+        await asyncio.sleep(9.9)
+        assert line.calls == [("a",)]
+        await asyncio.sleep(0.2)
+        assert line.calls == [("a",), ("b",)]
+        line.gates[0].set()
+        await asyncio.sleep(1.0)
+        assert line.calls == [("a",), ("b",)]  # the second counts, the first one's end frees no place twice
+        line.gates[1].set()
+        await asyncio.sleep(1.0)
+        for gate in line.gates:
+            gate.set()
+        await turns()
+        return line.calls
+
+    calls, _ = run_in_virtual_time(program())
+    assert calls == [("a",), ("b",), ("c",)]
