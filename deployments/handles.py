@@ -315,8 +315,11 @@ WRITING_CALLS = 2
 """One keeps the writer busy while the other's answers are on their way; what comes meanwhile shares the next."""
 FEW_CHUNKS = 16
 """Of a transcript that may be put together in a call with others: it takes a moment."""
+WRITING_GATHER_S = 0.1
+"""What comes so soon after a call waits for company: seconds that a job takes longer while many others are done."""
 CLEANED_TOGETHER = 64
 CLEANING_CALLS = 1
+CLEANING_GATHER_S = 1.0
 
 
 class MinutesHandle:
@@ -334,16 +337,19 @@ class MinutesHandle:
             lambda requests: _answer(handle.stitch_all.remote(requests)),
             at_once=WRITING_CALLS,
             largest=WRITTEN_TOGETHER,
+            gather_s=WRITING_GATHER_S,
         )
         self._documents: SharedCalls[MinutesRequest, WrittenResults] = SharedCalls(
             lambda requests: _answer(handle.write_all.remote(requests)),
             at_once=WRITING_CALLS,
             largest=WRITTEN_TOGETHER,
+            gather_s=WRITING_GATHER_S,
         )
         self._cleaning: SharedCalls[EndedJob, None] = SharedCalls(
             lambda ended: _answer(handle.clean_up_all.remote(ended)),
             at_once=CLEANING_CALLS,
             largest=CLEANED_TOGETHER,
+            gather_s=CLEANING_GATHER_S,
         )
 
     async def stitch(self, request: StitchRequest) -> Stitched:

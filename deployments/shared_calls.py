@@ -29,11 +29,21 @@ class SharedCalls(Generic[R, A]):
     """Asks for what comes while ``at_once`` calls are open together, ``largest`` in one. Belongs to one event loop."""
 
     def __init__(
-        self, ask: Callable[[tuple[R, ...]], Awaitable[Sequence[A | Exception]]], *, at_once: int, largest: int
+        self,
+        ask: Callable[[tuple[R, ...]], Awaitable[Sequence[A | Exception]]],
+        *,
+        at_once: int,
+        largest: int,
+        gather_s: float = 0.0,
     ) -> None:
-        """Take ``ask``, which returns an answer or an error for each request; what it raises concerns all of them."""
+        """Take ``ask``, which returns an answer or an error for each request; what it raises concerns all of them.
+
+        ``gather_s``: see `CallGroups`.
+        """
         self._ask = ask
-        self._groups: CallGroups[_Asked[R, A]] = CallGroups(self._ask_together, at_once=at_once, largest=largest)
+        self._groups: CallGroups[_Asked[R, A]] = CallGroups(
+            self._ask_together, at_once=at_once, largest=largest, gather_s=gather_s
+        )
 
     async def answer(self, request: R) -> A:
         """Return the answer to a request; raises its error, or what its call did."""

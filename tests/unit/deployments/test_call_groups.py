@@ -121,3 +121,33 @@ def test_a_slow_call_holds_back_nobody() -> None:
 
     calls, _ = run_in_virtual_time(program())
     assert calls == [("a",), ("b",), ("c",)]
+
+
+def test_what_comes_fast_waits_for_company() -> None:
+    """A lone request goes at once, those that come right after it together, a full call at once again."""
+
+    async def program() -> list[tuple[float, int]]:
+        loop = asyncio.get_running_loop()
+        calls: list[tuple[float, int]] = []
+
+        async def call(requests: tuple[int, ...]) -> None:
+            calls.append((round(loop.time(), 3), len(requests)))
+
+        groups = CallGroups(call, at_once=2, largest=4, gather_s=0.1)
+        groups.add(0)
+        for number in (1, 2):
+            await asyncio.sleep(0.03)
+            groups.add(number)
+        await asyncio.sleep(1.0)
+        for number in range(3, 9):
+            groups.add(number)
+        await asyncio.sleep(1.0)
+        groups.add(9)
+        await asyncio.sleep(0.05)
+        for number in range(10, 14):
+            groups.add(number)
+        await asyncio.sleep(1.0)
+        return calls
+
+    calls, _ = run_in_virtual_time(program())
+    assert calls == [(0.0, 1), (0.1, 2), (1.06, 4), (1.06, 2), (2.06, 1), (2.11, 4)]

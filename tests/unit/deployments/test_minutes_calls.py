@@ -96,19 +96,19 @@ def plain(*names: str) -> list[MinutesRequest]:
 
 
 async def test_documents_share_calls() -> None:
-    """What comes at once is divided among some calls, and each job hears of its own."""
+    """What comes at once goes in one call, and each job hears of its own."""
     writers = Writers()
     writers.missing = {"h"}
     *written, failed = await write(writers, *plain(*"abcdefgh"))
     assert written == [WrittenResults(names=(name,)) for name in "abcdefg"]
     assert isinstance(failed, BlobMissing)
-    assert writers.calls == [["a", "b", "c", "d"], ["e", "f", "g", "h"]]
+    assert writers.calls == [list("abcdefgh")]
 
 
 async def test_what_was_lost_with_others_is_written_alone() -> None:
     writers = Writers(lost=1)
     assert await write(writers, *plain(*"abcde")) == [WrittenResults(names=(name,)) for name in "abcde"]
-    assert sorted(writers.calls) == [["a"], ["a", "b", "c"], ["b"], ["c"], ["d", "e"]]
+    assert sorted(writers.calls) == [["a"], list("abcde"), ["b"], ["c"], ["d"], ["e"]]
 
 
 @pytest.mark.parametrize("wish", [{"minutes": "llm"}, {"translate": ("de",)}], ids=["minutes", "translations"])
@@ -157,7 +157,7 @@ async def test_short_transcripts_are_put_together_in_shared_calls() -> None:
     requests = [to_stitch("a"), to_stitch("long", FEW_CHUNKS + 1), to_stitch("b"), to_stitch("c")]
     stitched = await asyncio.gather(*map(handle.stitch, requests))
     assert [found.usage.result_bytes for found in stitched] == [1, 4, 1, 1]
-    assert sorted(writers.calls) == [["a", "b"], ["c"], ["long"]]
+    assert sorted(writers.calls) == [["a", "b", "c"], ["long"]]
 
 
 async def test_ended_jobs_are_cleaned_up_together() -> None:
