@@ -25,7 +25,7 @@ LINGER_S = 0.1
 # And one of a recording that was sent with others, whose end tells all of it at once.
 SHARED_LINGER_S = 0.3
 # And the end of such a one, while others of the call are being cut.
-END_LINGER_S = 0.1
+END_LINGER_S = 0.2
 # A source may take so long to come in a call that is shared.
 SHARED_FETCH_S = 5.0
 
