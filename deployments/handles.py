@@ -220,7 +220,7 @@ class SegmenterHandle:
             try:
                 while (found := await cut.answers.get()) is not None:
                     if isinstance(found, TakesLong):
-                        request = replace(request, source=found.source or request.source)
+                        request = replace(request, source=found.source or request.source, first_time=not found.source)
                         break
                     if isinstance(found, Exception):
                         if not cut.begun:

@@ -214,7 +214,7 @@ class SegmentRequest:
     ``track`` is the sound track to take, see `pipelines.audio.decode.decode_audio`. ``recording_of`` is the job whose
     playback copy is the source, "" where the source is the job's own.
     ``keep_audio`` keeps a compressed copy of the recording beyond the job's end. ``attempt`` counts the calls that were
-    lost before.
+    lost before. ``first_time`` says that nobody has cut it yet, so that the store need not be asked for what is there.
     """
 
     tenant: str
@@ -229,6 +229,7 @@ class SegmentRequest:
     request_id: str = ""
     traceparent: str = ""
     attempt: int = 0
+    first_time: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

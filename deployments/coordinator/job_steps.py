@@ -62,6 +62,7 @@ async def segment(run: JobRunner, command: StartSegmentation) -> None:
         request_id=live.job.request_id,
         traceparent=live.job.traceparent,
         keep_audio=live.job.options.keep_audio and not live.job.options.redacts_copy,
+        first_time=live.first_time,
     )
     patience_s = live.job.options.source_patience_s
 

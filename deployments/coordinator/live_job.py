@@ -50,7 +50,7 @@ class LiveJob:
     voting: dict[int, ChannelVote] = field(default_factory=dict)
     outcomes: Outcomes = field(default=Outcomes())
     failed_before: frozenset[int] = frozenset()  # what a replay's origin gave up
-    spans: list[Span] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)  # by index: each comes once, in order
     summary: SourceSummary | None = None  # once all spans are there
     written: WrittenResults | None = None  # with the transcript, where its documents are all that is wanted
     voices: dict[int, asyncio.Task[None]] = field(default_factory=dict)  # the hearing of spans, by index
@@ -158,11 +158,14 @@ class LiveJob:
         options = self.job.options
         vote = self.votes.get(chunk.channel)
         stands = vote is not None and chunk.index in vote.standing and not self.job.replay_of
+        span = self.spans[chunk.span]
         return WorkItem(
             tenant=self.job.tenant,
             job_id=self.job.id,
             traceparent=self.job.traceparent,
             chunk=chunk,
+            samples=span.pcm,
+            samples_from=span.start,
             language=self.given_language,
             languages=self.language_policy.allowed,
             expected=expected_of(vote) if vote and not stands else (),
