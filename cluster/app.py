@@ -56,9 +56,9 @@ _NO_CORE = 0
 _IDLE_DIARIZER_S = 600.0
 # A router looks for room in full replicas after longer and longer pauses, by default up to half a second: two calls in
 # every half second were all that a Segmenter got, were they done in a tenth of it.
-_PROMPT: dict[str, Any] = {"max_backoff_s": 0.1}
-# Of what refuses no call, or is called by one process alone, which counts its own calls: see there what that spares.
-_ACCEPTING: dict[str, Any] = {"request_router_class": f"{AcceptingRouter.__module__}:{AcceptingRouter.__name__}"}
+_PROMPT = {"max_backoff_s": 0.1}
+# Of what refuses no call: see there what that spares.
+_ACCEPTING = {"request_router_class": f"{AcceptingRouter.__module__}:{AcceptingRouter.__name__}"}
 
 
 def build_app(args: dict[str, Any]) -> Application:
@@ -73,7 +73,7 @@ def build_app(args: dict[str, Any]) -> Application:
         name=SEGMENTER,
         max_surge_percent=_NEW_FIRST,
         max_ongoing_requests=_CUT_AT_ONCE * 4,
-        request_router_config=_PROMPT | (_ACCEPTING if settings.coordinator.shards == 1 else {}),
+        request_router_config=_PROMPT,
         autoscaling_config={
             "min_replicas": 1,
             "max_replicas": n_segmenters,

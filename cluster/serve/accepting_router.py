@@ -39,8 +39,8 @@ class AcceptingReplica(RunningReplica):
 class AcceptingRouter(PowerOfTwoChoicesRequestRouter):
     """Chooses replicas as Serve does, by their open calls; counts those of its own process alone.
 
-    More calls than ``max_ongoing_requests`` wait in the replica. A call of a replica that has died, which nobody knew,
-    is lost to the caller; Serve's own router makes it again elsewhere.
+    A call of a replica that has died, which nobody knew, is lost to the caller; Serve's own router makes it again
+    elsewhere.
     """
 
     def create_replica_wrapper(self, replica_info: RunningReplicaInfo) -> RunningReplica:

@@ -93,10 +93,7 @@ async def test_a_stream_begins_with_its_first_item(info: RunningReplicaInfo) -> 
 @pytest.mark.filterwarnings("ignore:The `metrics_interval_s` field:DeprecationWarning")
 @pytest.mark.parametrize("shards", [1, 2])
 def test_who_is_called_so(monkeypatch: pytest.MonkeyPatch, shards: int) -> None:
-    """The Coordinators and the MinutesWriter, and the Segmenter that one Coordinator calls: it alone counts its calls.
-
-    Where several call a Segmenter, and for Transcribers and Diarizers, each call asks for room.
-    """
+    """The Coordinators and the MinutesWriter; a call of what may be full asks for room."""
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 4.0})
     monkeypatch.setattr(ray, "nodes", list)
     routers: dict[str, Any] = {}
@@ -115,5 +112,5 @@ def test_who_is_called_so(monkeypatch: pytest.MonkeyPatch, shards: int) -> None:
     build_app(settings.model_dump())
     accepting = {name for name, router in routers.items() if router}
     assert {routers[name] for name in accepting} == {f"{AcceptingRouter.__module__}:{AcceptingRouter.__name__}"}
-    assert accepting == {*coordinator_names(settings), MINUTES_WRITER, *([SEGMENTER] if shards == 1 else [])}
-    assert routers.keys() - accepting >= {INGESTION, DIARIZER, "Transcriber-tiny"}
+    assert accepting == {*coordinator_names(settings), MINUTES_WRITER}
+    assert routers.keys() - accepting == {INGESTION, DIARIZER, SEGMENTER, "Transcriber-tiny"}
