@@ -24,6 +24,8 @@ N_FFT = 256
 HOP_SAMPLES = 128
 N_WINDOWS = 4  # of N_FFT samples in a frame with its context
 LSTM_SIZE = 128
+FRAMES_AT_ONCE = 78
+"""Frames before the LSTM at a time: their tensors fit a core's cache, and no memory goes back to the system between."""
 INT16_SCALE = 32768.0
 ASSET = "silero_vad_v6.onnx"
 
@@ -100,7 +102,11 @@ class _Network(torch.nn.Module):
         self.output_bias = weights["decoder.conv1d.bias"]
 
     def forward(self, heard: torch.Tensor, state: _State) -> tuple[torch.Tensor, _State]:
-        hidden = self._encoded(_magnitudes(self._windows(heard)))
+        parts = (
+            heard[i * FRAME_SAMPLES : (i + FRAMES_AT_ONCE) * FRAME_SAMPLES + CONTEXT_SAMPLES]
+            for i in range(0, len(heard) // FRAME_SAMPLES, FRAMES_AT_ONCE)
+        )
+        hidden = torch.cat([self._encoded(_magnitudes(self._windows(part))) for part in parts])
         hidden, state = self.lstm(hidden, state)
         return torch.sigmoid(hidden.relu_() @ self.output + self.output_bias), state
 
