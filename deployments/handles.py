@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
 
 import structlog
@@ -18,6 +18,7 @@ from deployments.ports import (
     ClusterStatus,
     DiarizationRequest,
     DrainStatus,
+    EndedJob,
     EnrolmentRequest,
     JobView,
     MaskedCopyRequest,
@@ -26,10 +27,13 @@ from deployments.ports import (
     SealedVoice,
     SegmentRequest,
     Settled,
+    Stitched,
+    StitchRequest,
     StoryEntry,
     VoicesRequest,
     WrittenResults,
 )
+from deployments.shared_calls import SharedCalls
 from deployments.telemetry.reports import BatchReport, SegmentReport
 from pipelines.backoff import Backoff, between_lost_calls
 from pipelines.core import MIB, BlobRef, ModelInfo, SourceSummary, Span
@@ -41,6 +45,7 @@ from pipelines.speakers.voices import Diarization
 
 log = structlog.get_logger()
 
+R = TypeVar("R")
 T = TypeVar("T")
 FindHandle = Callable[[], DeploymentHandle[Any]]
 AFTER_LOSS = Backoff(first_s=1.0, longest_s=8.0)
@@ -153,6 +158,18 @@ BEGUN = "begun"
 CUT_TOGETHER = 8
 CUT_TOGETHER_BYTES = 4 * MIB
 """Of a recording that may share a call with others: it takes a moment, whatever the format."""
+LONG_CUT_S = 10.0
+"""A call that takes longer, for slow sources, holds back no others."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakesLong:
+    """A Segmenter's answer in a shared call: the recording is long, or slow to come, and needs a call of its own.
+
+    ``source`` is what was fetched; None where it has not come yet.
+    """
+
+    source: BlobRef | None = None
 
 
 @dataclass(eq=False, kw_only=True)
@@ -173,8 +190,9 @@ class _Cut:
 class SegmenterHandle:
     """Calls the Segmenters. A `MeetMemoError` arrives as the stream's last element and is raised here.
 
-    Short recordings share calls: a call costs the caller more than what it says. What was lost with others goes alone.
-    A call that was lost while it waited for its turn says nothing about the recording, and is made again.
+    Recordings share calls that are short, or lie elsewhere, so that nobody knows yet: a call costs the caller more than
+    what it says. What was lost with others goes alone. A call that was lost while it waited for its turn says nothing
+    about the recording, and is made again.
     """
 
     def __init__(self, handle: DeploymentHandle[Any], retries: Backoff = AFTER_LOSS, *, open_calls: int = 4) -> None:
@@ -182,7 +200,7 @@ class SegmenterHandle:
         self._handle: DeploymentHandle[Any] = handle.options(stream=True)
         self._calls = handle
         self._retries = retries
-        self._groups = CallGroups(self._cut_together, at_once=open_calls, largest=CUT_TOGETHER)
+        self._groups = CallGroups(self._cut_together, at_once=open_calls, largest=CUT_TOGETHER, counts_s=LONG_CUT_S)
 
     async def probe(self, tenant: str, url: str) -> Probe:
         found: Probe | MeetMemoError = await _answer(self._calls.probe.remote(tenant, url))
@@ -196,11 +214,14 @@ class SegmenterHandle:
             raise failed
 
     async def segment(self, request: SegmentRequest) -> AsyncIterator[BlobRef | Span | SourceSummary | SegmentReport]:
-        if _is_quickly_cut(request):
+        if _shares_call(request):
             cut = _Cut(request=request)
             self._groups.add(cut)
             try:
                 while (found := await cut.answers.get()) is not None:
+                    if isinstance(found, TakesLong):
+                        request = replace(request, source=found.source or request.source, first_time=not found.source)
+                        break
                     if isinstance(found, Exception):
                         if not cut.begun:
                             break
@@ -261,10 +282,12 @@ class SegmenterHandle:
                 await asyncio.sleep(self._retries.delay_s(n_lost))
 
 
-def _is_quickly_cut(request: SegmentRequest) -> bool:
-    """Return whether a recording is stored, short, and was not lost before."""
-    n_bytes = request.source.n_bytes if request.source and not request.source_url else 0
-    return 0 < n_bytes <= CUT_TOGETHER_BYTES and not request.keep_audio and not request.attempt
+def _shares_call(request: SegmentRequest) -> bool:
+    """Return whether a recording is short, as far as is known, and was not lost before."""
+    if request.keep_audio or request.recording_of or request.attempt:
+        return False
+    n_bytes = request.source.n_bytes if request.source else 0
+    return bool(request.source_url) if not n_bytes else n_bytes <= CUT_TOGETHER_BYTES
 
 
 class DiarizerHandle:
@@ -290,64 +313,69 @@ class DiarizerHandle:
 WRITTEN_TOGETHER = 16
 WRITING_CALLS = 2
 """One keeps the writer busy while the other's answers are on their way; what comes meanwhile shares the next."""
-
-
-@dataclass(eq=False, kw_only=True)
-class _Written:
-    """Documents that are written in a call with others, and the answer to it."""
-
-    request: MinutesRequest
-    answer: "asyncio.Future[WrittenResults]"
-
-    def tell(self, found: WrittenResults | Exception) -> None:
-        if self.answer.done():  # the caller was cancelled
-            return
-        if isinstance(found, Exception):
-            self.answer.set_exception(found)
-        else:
-            self.answer.set_result(found)
+FEW_CHUNKS = 16
+"""Of a transcript that may be put together in a call with others: it takes a moment."""
+WRITING_GATHER_S = 0.1
+"""What comes so soon after a call waits for company: seconds that a job takes longer while many others are done."""
+CLEANED_TOGETHER = 64
+CLEANING_CALLS = 1
+CLEANING_GATHER_S = 1.0
 
 
 class MinutesHandle:
-    """Calls the MinutesWriter; writing is repeatable, so a call whose replica died is made again.
+    """Calls the MinutesWriter; all that it does is repeatable, so a call whose replica died is made again.
 
-    Jobs that want no minutes share calls: their documents are rendered in a moment. What was lost with others is
-    written alone.
+    What takes a moment shares calls: short transcripts, documents without minutes, working data to delete. What was
+    lost with others goes alone.
     """
 
     def __init__(self, handle: DeploymentHandle[Any], max_attempts: int = 5, retries: Backoff | None = None) -> None:
         self._handle = handle
         self._max_attempts = max_attempts
         self._retries = retries or between_lost_calls()
-        self._groups = CallGroups(self._write_together, at_once=WRITING_CALLS, largest=WRITTEN_TOGETHER)
+        self._stitches: SharedCalls[StitchRequest, Stitched] = SharedCalls(
+            lambda requests: _answer(handle.stitch_all.remote(requests)),
+            at_once=WRITING_CALLS,
+            largest=WRITTEN_TOGETHER,
+            gather_s=WRITING_GATHER_S,
+        )
+        self._documents: SharedCalls[MinutesRequest, WrittenResults] = SharedCalls(
+            lambda requests: _answer(handle.write_all.remote(requests)),
+            at_once=WRITING_CALLS,
+            largest=WRITTEN_TOGETHER,
+            gather_s=WRITING_GATHER_S,
+        )
+        self._cleaning: SharedCalls[EndedJob, None] = SharedCalls(
+            lambda ended: _answer(handle.clean_up_all.remote(ended)),
+            at_once=CLEANING_CALLS,
+            largest=CLEANED_TOGETHER,
+            gather_s=CLEANING_GATHER_S,
+        )
+
+    async def stitch(self, request: StitchRequest) -> Stitched:
+        shares = len(request.outcomes) <= FEW_CHUNKS
+        return await self._repeated(request, self._handle.stitch, self._stitches if shares else None)
 
     async def write(self, request: MinutesRequest) -> WrittenResults:
+        return await self._repeated(request, self._handle.write, self._documents if request.renders_only else None)
+
+    async def clean_up(self, ended: EndedJob) -> None:
+        await self._repeated(ended, self._handle.clean_up, self._cleaning)
+
+    async def _repeated(self, request: R, alone: Any, shared: SharedCalls[R, T] | None) -> T:
+        """Make a call until its replica lives to answer, ``max_attempts`` times; raises `ReplicaLost` after the last.
+
+        The first may be ``shared`` with others.
+        """
         for n_lost in range(1, self._max_attempts):
             try:
-                return await (self._write(request) if n_lost > 1 else self._write_first(request))
+                if shared is not None and n_lost == 1:
+                    return await shared.answer(request)
+                return cast(T, await self._alone(request, alone))
             except ReplicaLost:
                 await asyncio.sleep(self._retries.steady_delay_s(n_lost))
-        return await self._write(request)
+        return cast(T, await self._alone(request, alone))
 
-    async def _write_first(self, request: MinutesRequest) -> WrittenResults:
-        if request.minutes != "none" or request.translate:
-            return await self._write(request)
-        written = _Written(request=request, answer=asyncio.get_running_loop().create_future())
-        self._groups.add(written)
-        try:
-            return await written.answer
-        finally:
-            self._groups.discard(written)
-
-    async def _write(self, request: MinutesRequest) -> WrittenResults:
-        return await _answer(self._handle.write.remote(request))
-
-    async def _write_together(self, together: tuple[_Written, ...]) -> None:
-        """Have documents written in one call, and hand each its answer."""
-        try:
-            found = await _answer(self._handle.write_all.remote(tuple(each.request for each in together)))
-            answers: Sequence[WrittenResults | Exception] = found
-        except Exception as error:
-            answers = [error] * len(together)
-        for written, answer in zip(together, answers, strict=True):
-            written.tell(answer)
+    @staticmethod
+    async def _alone(request: object, alone: Any) -> Any:
+        return await _answer(alone.remote(request))

@@ -4,7 +4,7 @@ A Ray Serve handle is adapted to them in `deployments.handles`; tests pass objec
 Only ids, references and dataclasses travel: never audio bytes, open files or requests.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import PurePath
@@ -12,10 +12,10 @@ from typing import Protocol, TypeVar
 
 from deployments.telemetry.reports import BatchReport, SegmentReport, WritingReport
 from pipelines.audio.formats import MaskSound
-from pipelines.core import BlobRef, LanguagePassage, ModelInfo, SourceSummary, Span
+from pipelines.core import BlobRef, LanguagePassage, LanguageVote, ModelInfo, SourceSummary, Span
 from pipelines.jobs.batch import Probe
 from pipelines.jobs.events import MinutesFollowed, ResultsStored
-from pipelines.jobs.job import Job, MinutesRecord
+from pipelines.jobs.job import Job, JobState, MinutesRecord
 from pipelines.jobs.reference import NO_REFERENCE, Reference
 from pipelines.jobs.stages import Stage
 from pipelines.jobs.translations import TranslationRecord
@@ -214,7 +214,7 @@ class SegmentRequest:
     ``track`` is the sound track to take, see `pipelines.audio.decode.decode_audio`. ``recording_of`` is the job whose
     playback copy is the source, "" where the source is the job's own.
     ``keep_audio`` keeps a compressed copy of the recording beyond the job's end. ``attempt`` counts the calls that were
-    lost before.
+    lost before. ``first_time`` says that nobody has cut it yet, so that the store need not be asked for what is there.
     """
 
     tenant: str
@@ -229,6 +229,7 @@ class SegmentRequest:
     request_id: str = ""
     traceparent: str = ""
     attempt: int = 0
+    first_time: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -341,6 +342,14 @@ class DiarizerPort(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Cut:
+    """A recording as it was cut: its summary, and all its spans in order."""
+
+    summary: SourceSummary
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class MinutesRequest:
     """The transcript to turn into minutes, translations and documents; see `pipelines.jobs.job.JobOptions`.
 
@@ -386,6 +395,11 @@ class MinutesRequest:
             traceparent=job.traceparent,
         )
 
+    @property
+    def renders_only(self) -> bool:
+        """Whether documents are rendered, which takes a moment, and nothing is written: no minutes, no translation."""
+        return self.minutes == "none" and not self.translate
+
 
 @dataclass(frozen=True, kw_only=True)
 class WrittenResults:
@@ -419,6 +433,52 @@ class WrittenResults:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class StitchRequest:
+    """The chunk results to put together as a job's transcript.
+
+    ``outcomes`` names them, by chunk and `WorkItem.input_digest`: only results of the same cut are used. ``model`` is
+    named where no result says what decoded it. ``first_time`` says that nobody worked for the job before its
+    Coordinator: there is no earlier quarantine. ``diarization`` has the voices of channels that are told apart; a
+    replay takes its origin's. ``min_avg_logprob``: see `pipelines.transcript.trained_speech.training_notes`.
+    ``documents`` are rendered at once; None: they are asked for later.
+    """
+
+    job: Job
+    cut: Cut
+    outcomes: tuple[tuple[int, str], ...]
+    votes: Mapping[int, LanguageVote]
+    model: ModelInfo
+    first_time: bool = False
+    diarization: Diarization | None = None
+    min_avg_logprob: float | None = None
+    documents: MinutesRequest | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stitched:
+    """What a stored transcript took, and its notes; ``written`` are its documents, if they were asked for."""
+
+    usage: JobUsage
+    notes: tuple[Note, ...]
+    written: WrittenResults | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndedJob:
+    """The job whose working data nobody needs any more; ``replay_of`` is the job whose chunks it decoded again."""
+
+    tenant: str
+    job_id: str
+    state: JobState
+    replay_of: str = ""
+
+    @classmethod
+    def of(cls, job: Job) -> "EndedJob":
+        """Return what is to be known of an ended job."""
+        return cls(tenant=job.tenant, job_id=job.id, state=job.state, replay_of=job.replay_of)
+
+
 class FollowUpPort(Protocol):
     """The Coordinator as the MinutesWriter calls it."""
 
@@ -427,7 +487,13 @@ class FollowUpPort(Protocol):
 
 
 class MinutesPort(Protocol):
-    """The MinutesWriter as the Coordinator calls it."""
+    """The MinutesWriter as the Coordinator calls it. All may be repeated. Raises `StoreUnavailable`, `ReplicaLost`."""
+
+    async def stitch(self, request: StitchRequest) -> Stitched:
+        """Put a transcript together and store it, and render its documents where they are asked for."""
+
+    async def clean_up(self, ended: EndedJob) -> None:
+        """Delete what an ended job needed only while it ran."""
 
     async def write(self, request: MinutesRequest) -> WrittenResults:
         """Write minutes, render every document, store them."""

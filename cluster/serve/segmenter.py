@@ -11,18 +11,23 @@ from cluster.serve.deployment_versions import LimitTuning
 from cluster.serve.replica_process import begin_process
 from cluster.settings.settings import Settings
 from cluster.wiring.limits import decode_limits, source_limits
-from deployments.handles import BEGUN
+from deployments.handles import BEGUN, CUT_TOGETHER_BYTES, TakesLong
 from deployments.ports import MaskedCopyRequest, SegmentRequest
 from deployments.workers.bundles import bundled, merged
 from deployments.workers.segmenter import Segmenter, SegmenterOptions
 from pipelines.audio.sandbox import IsolatedDecoder
+from pipelines.core import BlobRef
 from pipelines.errors import MeetMemoError
 from pipelines.storage.open import open_store
 
 # A span waits so long for what comes after it.
 LINGER_S = 0.1
-# And one of a short recording, whose end tells all of it at once.
-SHORT_LINGER_S = 0.3
+# And one of a recording that was sent with others, whose end tells all of it at once.
+SHARED_LINGER_S = 0.3
+# And the end of such a one, while others of the call are being cut.
+END_LINGER_S = 0.2
+# A source may take so long to come in a call that is shared.
+SHARED_FETCH_S = 5.0
 
 log = structlog.get_logger()
 
@@ -79,19 +84,19 @@ class SegmenterReplica(Segmenter):
         """
         async with self._room:
             yield BEGUN
-            async with contextlib.aclosing(bundled(self._answers(request), LINGER_S)) as bundles:
+            async with contextlib.aclosing(bundled(self._answers(request), lambda _: LINGER_S)) as bundles:
                 async for bundle in bundles:
                     yield bundle
 
     async def segment_all(self, requests: tuple[SegmentRequest, ...]) -> AsyncGenerator[Any]:
         """Yield tuples of a request's place and what `segment` yields for it; None follows at its end.
 
-        Recordings of one call wait for their turns as if each had its own; a fault of one leaves the others alone. A
-        message for each recording suffices: `BEGUN`, too, is told with its end, or with that of another. A process that
-        dies before that lets them all be cut alone, where it is told at once.
+        Recordings of one call wait for their turns as if each had its own; a fault of one leaves the others alone.
+        Several short ones are told in one message: `BEGUN`, too, goes with the end, or with that of another. A process
+        that dies before that lets them all be cut alone, where it is told at once.
         """
         turns = [self._turn(request) for request in requests]
-        answers = bundled(merged(turns), SHORT_LINGER_S, is_awaited=lambda answer: answer[1] is None)
+        answers = bundled(merged(turns), lambda answer: SHARED_LINGER_S if answer[1] is not None else END_LINGER_S)
         async with contextlib.aclosing(answers) as bundles:
             async for bundle in bundles:
                 yield bundle
@@ -101,8 +106,12 @@ class SegmenterReplica(Segmenter):
             yield BEGUN
             try:
                 async with contextlib.aclosing(self._answers(request)) as answers:
-                    async for found in answers:
-                        yield found
+                    first = await _fetched(answers) if request.source_url else None
+                    if first is not None:
+                        yield first
+                    if not isinstance(first, TakesLong):
+                        async for found in answers:
+                            yield found
             except Exception as error:  # a fault of ours, which Serve would log if it were not for the others
                 log.exception("cutting failed", action="segment", job_id=request.job_id)
                 yield RuntimeError(f"{type(error).__name__}: {error}")
@@ -115,3 +124,13 @@ class SegmenterReplica(Segmenter):
                     yield found
         except MeetMemoError as error:
             yield error
+
+
+async def _fetched(answers: AsyncGenerator[Any]) -> Any:
+    """Return the first answer to a request whose source lies elsewhere, or that it takes long."""
+    try:
+        async with asyncio.timeout(SHARED_FETCH_S):
+            found = await anext(answers)
+    except TimeoutError:
+        return TakesLong()
+    return TakesLong(source=found) if isinstance(found, BlobRef) and found.n_bytes > CUT_TOGETHER_BYTES else found

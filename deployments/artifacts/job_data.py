@@ -2,15 +2,16 @@
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
 from deployments.artifacts import quarantine
+from deployments.ports import EndedJob, StitchRequest
 from pipelines.changed import changed
 from pipelines.codec import decode, encode
-from pipelines.core import Chunk, ChunkResult, LanguageVote, Minutes, ModelInfo, SourceSummary, Span, Transcript, Usage
+from pipelines.core import ChunkResult, LanguageVote, Minutes, Transcript, Usage
 from pipelines.errors import BlobMissing
 from pipelines.jobs.job import Job, JobState
 from pipelines.jobs.stages import Stage
@@ -51,14 +52,6 @@ class Outcomes:
     failed: frozenset[tuple[int, str]] = frozenset()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Cut:
-    """A recording as it was cut: its summary, and all its spans in order."""
-
-    summary: SourceSummary
-    spans: tuple[Span, ...]
-
-
 def stored_outcomes(store: BlobStore, keys: JobKeys) -> Outcomes:
     """Return what became of a job's chunks before a restart."""
     return Outcomes(
@@ -93,30 +86,15 @@ def store_failure(store: BlobStore, item: WorkItem, why: str) -> None:
     store.put(keys.failure(item.chunk.index, item.input_digest), encode(result))
 
 
-def stitch_job(
-    store: BlobStore,
-    job: Job,
-    model: ModelInfo,
-    votes: Mapping[int, LanguageVote],
-    items_for: Callable[[Sequence[Chunk]], Sequence[WorkItem]],
-    *,
-    cut: Cut | None = None,
-    first_time: bool = False,
-    diarization: Diarization | None = None,
-    min_avg_logprob: float | None = None,
-) -> tuple[JobUsage, tuple[Note, ...]]:
+def stitch_job(store: BlobStore, request: StitchRequest) -> tuple[Transcript, JobUsage]:
     """Put a job's chunk results on one clock, store the transcript, bring the quarantine up to date.
 
-    ``items_for`` says how each chunk was decoded: only results of the same cut are used. ``model`` is named where no
-    result says what decoded it. ``cut`` None reads what the Segmenter stored. ``first_time`` says that nobody worked
-    for the job before its Coordinator: there is no earlier quarantine. ``diarization`` has the voices of channels that
-    are told apart; a replay takes its origin's. ``min_avg_logprob``: see `training_notes`. Returns what the transcript
-    took, and its notes.
+    Returns the transcript, and what it took.
     """
+    job, model, votes, diarization = request.job, request.model, request.votes, request.diarization
     keys = JobKeys(tenant=job.tenant, job_id=job.id)
-    cut = cut or _read_cut(store, keys)
-    summary, spans = cut.summary, cut.spans
-    results = _results(store, keys, items_for([chunk for span in spans for chunk in span.chunks]))
+    summary, spans = request.cut.summary, request.cut.spans
+    results = _results(store, keys, request.outcomes)
     usage = transcription_usage(summary, results.values())
     if job.replay_of:
         kept = quarantine.read_kept(store, JobKeys(tenant=job.tenant, job_id=job.replay_of))
@@ -162,10 +140,10 @@ def stitch_job(
     transcript = mask_transcript(transcript, options.mask, regions=options.mask_regions, names=people)
     if diarization is not None and not diarization.missing:
         transcript = with_names(transcript, infer="names" not in options.mask)
-    unlike = training_notes(results.values(), model.name, min_avg_logprob)
+    unlike = training_notes(results.values(), model.name, request.min_avg_logprob)
     transcript = changed(with_findings(transcript, (*unlike, *notes)), tracks=summary.tracks)
     failed = quarantine.failed_in(results)
-    if failed or not first_time:
+    if failed or not request.first_time:
         kept = quarantine.Kept(
             summary=summary,
             spans=spans,
@@ -177,7 +155,7 @@ def stitch_job(
         )
         quarantine.keep_rest(store, job, kept, sorted(failed))
     store.put(keys.transcript, encode(transcript))
-    return usage, transcript.notes
+    return transcript, usage
 
 
 def copy_transcript(store: BlobStore, job: Job, origin_id: str) -> tuple[Note, ...]:
@@ -245,38 +223,32 @@ def discard(store: BlobStore, item: WorkItem) -> None:
     store.delete(JobKeys(tenant=item.tenant, job_id=item.job_id).chunk(item.chunk.index, item.input_digest))
 
 
-def clean_up(store: BlobStore, job: Job) -> None:
+def clean_up(store: BlobStore, ended: EndedJob) -> None:
     """Delete what an ended job needed only while it ran.
 
     A replay that succeeded takes over its origin's quarantine; of a cancelled job nobody wants any.
     """
-    keys = JobKeys(tenant=job.tenant, job_id=job.id)
-    if job.replay_of and job.state is JobState.SUCCEEDED:
-        store.delete_prefix(JobKeys(tenant=job.tenant, job_id=job.replay_of).quarantine)
-    if job.state is JobState.CANCELLED:
+    keys = JobKeys(tenant=ended.tenant, job_id=ended.job_id)
+    if ended.replay_of and ended.state is JobState.SUCCEEDED:
+        store.delete_prefix(JobKeys(tenant=ended.tenant, job_id=ended.replay_of).quarantine)
+    if ended.state is JobState.CANCELLED:
         store.delete_prefix(keys.quarantine)
     store.delete(keys.source)  # before the audio: who makes it looks whether the source is still there
-    if job.state is not JobState.SUCCEEDED:
+    if ended.state is not JobState.SUCCEEDED:
         store.delete_prefix(keys.audio)
     store.delete_prefix(keys.work)
 
 
-def _results(store: BlobStore, keys: JobKeys, items: Sequence[WorkItem]) -> dict[int, ChunkResult]:
-    """Return results of the items; where there is none, what says that the chunk was given up."""
+def _results(store: BlobStore, keys: JobKeys, outcomes: Sequence[tuple[int, str]]) -> dict[int, ChunkResult]:
+    """Return results by chunk; where there is none, what says that the chunk was given up."""
 
-    def read(item: WorkItem) -> ChunkResult | None:
-        outcome = item.chunk.index, item.input_digest
+    def read(outcome: tuple[int, str]) -> ChunkResult | None:
         for key in (keys.chunk(*outcome), keys.failure(*outcome)):
             with contextlib.suppress(BlobMissing):
                 return decode(ChunkResult, store.get(key))
         return None
 
-    return {result.index: result for result in _at_once(store, read, items) if result is not None}
-
-
-def _read_cut(store: BlobStore, keys: JobKeys) -> Cut:
-    summary = decode(SourceSummary, store.get(keys.summary))
-    return Cut(summary=summary, spans=tuple(_read_all(store, Span, map(keys.span, range(summary.n_spans)))))
+    return {result.index: result for result in _at_once(store, read, outcomes) if result is not None}
 
 
 def read_results(store: BlobStore, keys: Iterable[str]) -> Iterator[ChunkResult]:

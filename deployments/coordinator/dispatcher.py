@@ -26,6 +26,8 @@ from pipelines.scheduling.work_item import WorkItem
 log = structlog.get_logger()
 
 HUNG_IF_SLOWER = 10.0  # times than the slowest batch so far
+GATHER_S = 0.1  # that an idle replica waits for more rows while they come fast:
+FAST_S = 0.3  # when the last came less than this before
 _MAX_ERROR_CHARS = 4000  # of an attempt: a traceback's end fits
 
 ItemKey = tuple[str, int, bool]
@@ -130,6 +132,9 @@ class Dispatcher:
         self._postponed: dict[ItemKey, WorkItem] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._arrived = asyncio.Event()  # set while something is queued
+        self._full = asyncio.Event()  # set while a whole batch is
+        self._added_s = -math.inf  # when items were queued last
+        self._come_fast = False
 
     @property
     def leased_s(self) -> float:
@@ -158,6 +163,9 @@ class Dispatcher:
 
     def add(self, items: list[WorkItem]) -> None:
         """Queue items and open as many pulls as they need."""
+        now_s = self._clock()
+        self._come_fast = now_s - self._added_s < FAST_S
+        self._added_s = now_s
         for item in items:
             self.queue.add(item)
         self._open_pulls()
@@ -183,7 +191,9 @@ class Dispatcher:
     async def park(self, pull_id: str, until_s: float) -> bool:
         """Wait until something is queued; False where the pull is not open, or nothing came by ``until_s`` (loop time).
 
-        A parked pull has no batch whose time could run out; no other pull is opened for what it can take.
+        A parked pull has no batch whose time could run out; no other pull is opened for what it can take. Where rows
+        come one soon after another it waits for a few more: each batch costs messages, and a device as much as a larger
+        one.
         """
         pull = self._pulls.get(pull_id)
         if pull is None or pull.ended or pull.items:
@@ -192,8 +202,10 @@ class Dispatcher:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(until_s):
                 await self._arrived.wait()
-                return True
-        return False
+                if self._come_fast:
+                    async with asyncio.timeout(GATHER_S):
+                        await self._full.wait()
+        return self._arrived.is_set()
 
     def settle(self, pull_id: str, item: WorkItem) -> bool:
         """End an item's lease; False when the pull no longer holds it, so that its outcome must be ignored."""
@@ -236,10 +248,8 @@ class Dispatcher:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _open_pulls(self) -> None:
-        if len(self.queue):
-            self._arrived.set()
-        else:
-            self._arrived.clear()
+        _set_if(self._arrived, len(self.queue) > 0)
+        _set_if(self._full, len(self.queue) >= self._batch_size)
         n_batches = max(math.ceil(len(self.queue) / self._batch_size), min(self._decode_slots, len(self.queue)))
         n_idle = sum(not pull.items for pull in self._pulls.values())
         n_wanted = min(self._max_pulls, n_batches) - n_idle
@@ -297,6 +307,13 @@ class Dispatcher:
         task = asyncio.create_task(work, name=f"dispatcher of {self.model}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _set_if(event: asyncio.Event, holds: bool) -> None:
+    if holds:
+        event.set()
+    else:
+        event.clear()
 
 
 def key_of(item: WorkItem) -> ItemKey:

@@ -1,6 +1,7 @@
 """`GroupCommit`: writes of several jobs in one transaction, as databases do with their own log."""
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 
 from pipelines.errors import Fenced, LedgerUnavailable
@@ -9,15 +10,24 @@ from pipelines.ledger.protocol import JobUpdate
 
 WriteOutcome = Job | Exception
 
+GATHER_S = 0.04
+"""That a transaction waits for more writes while they come fast: the shares of a transaction's fixed price."""
+FAST_S = 0.1
+"""Writes come fast while the last transaction began less than this ago; a lone write goes at once."""
+
 
 class GroupCommit:
-    """Writes what comes while a transaction is under way in the next one. Belongs to one event loop."""
+    """Writes what comes while a transaction is under way in the next one, as databases' commit delay does with more.
+
+    Belongs to one event loop.
+    """
 
     def __init__(self, apply_many: Callable[[Sequence[JobUpdate]], Sequence[WriteOutcome]]) -> None:
         """Take ``apply_many``, which blocks and returns per update the stored job or the error that concerns it."""
         self._apply_many = apply_many
         self._waiting: list[tuple[JobUpdate, asyncio.Future[Job]]] = []
         self._writing: asyncio.Task[None] | None = None
+        self._began_s = -math.inf  # when the last transaction did
 
     async def write(self, update: JobUpdate) -> Job:
         """Return the job as stored; raises what `pipelines.ledger.protocol.Ledger.apply` does."""
@@ -33,8 +43,12 @@ class GroupCommit:
             await self._writing
 
     async def _write_waiting(self) -> None:
+        clock = asyncio.get_running_loop().time
         try:
             while self._waiting:
+                if clock() - self._began_s < FAST_S:
+                    await asyncio.sleep(GATHER_S)
+                self._began_s = clock()
                 taken, self._waiting = self._waiting, []
                 outcomes = await self._outcomes([update for update, _ in taken])
                 for (_, answer), outcome in zip(taken, outcomes, strict=True):

@@ -28,7 +28,7 @@ from deployments.coordinator.options import CoordinatorOptions
 from deployments.coordinator.speaker_turns import SpeakerTurns
 from deployments.coordinator.story import JobStories
 from deployments.coordinator.transcript_reuse import TranscriptReuse
-from deployments.ports import MinutesPort, Outcome, SegmenterPort
+from deployments.ports import MinutesPort, MinutesRequest, Outcome, SegmenterPort
 from deployments.retention.erasure import erase_blobs
 from deployments.telemetry import tracing
 from deployments.telemetry.counters import CoordinatorMetrics
@@ -265,7 +265,7 @@ def is_written_later(job: Job) -> bool:
     Its documents are rendered in a moment. A Coordinator that is killed meanwhile stitches the same results again.
     Where minutes or translations are wanted, what may cost money begins from a state that the ledger has.
     """
-    return job.state is JobState.SUMMARIZING and job.options.minutes == "none" and not job.options.translate
+    return job.state is JobState.SUMMARIZING and MinutesRequest.of(job).renders_only
 
 
 _SHOWN = ("index", "failed", "reason", "audio_s", "n_chunks", "origin", "model", "canary_model")

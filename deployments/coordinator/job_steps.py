@@ -13,9 +13,9 @@ from deployments.artifacts import job_data, quarantine
 from deployments.artifacts.kept_recording import kept_recording
 from deployments.artifacts.masked_copy import keep_masked_copy
 from deployments.coordinator.item_commands import CountLanguage, HandBack, PostponeItem, QuarantineChunk, RetryItem
-from deployments.coordinator.job_runner import JobRunner, Steps, last_line
+from deployments.coordinator.job_runner import JobRunner, JobServices, Steps, last_line
 from deployments.coordinator.segment_stream import spans_of
-from deployments.ports import MinutesRequest, SegmentRequest
+from deployments.ports import EndedJob, MinutesRequest, SegmentRequest, StitchRequest
 from deployments.telemetry.reports import SegmentReport
 from pipelines.core import BlobRef, Span
 from pipelines.errors import SourceUnreachable, TranscriptionFailed
@@ -62,6 +62,7 @@ async def segment(run: JobRunner, command: StartSegmentation) -> None:
         request_id=live.job.request_id,
         traceparent=live.job.traceparent,
         keep_audio=live.job.options.keep_audio and not live.job.options.redacts_copy,
+        first_time=live.first_time,
     )
     patience_s = live.job.options.source_patience_s
 
@@ -115,6 +116,7 @@ async def _replay(run: JobRunner) -> None:
     spans, kept = await services.storage_retry.in_thread(quarantine.prepare_replay, services.store, live.job)
     live.votes = {vote.channel: vote for vote in kept.votes}
     live.failed_before = quarantine.failed_in({result.index: result for result in kept.results})
+    live.summary = kept.summary
     for span in spans:
         await run.handle(live.span_stored(span))
     await run.handle(Segmented(n_chunks=kept.summary.n_chunks, tracks=kept.summary.tracks))
@@ -149,19 +151,22 @@ async def stitch(run: JobRunner, command: StartStitching) -> None:
     if diarization and diarization.missing:
         await services.job_store.record(live.job, "speakers_missing", last_line(diarization.missing))
     model = live.job.options.model
-    usage, notes = await services.storage_retry.in_thread(
-        job_data.stitch_job,
-        services.store,
-        live.job,
-        services.dispatchers[model].replica,
-        live.votes,
-        live.transcriptions,
+    assert live.cut is not None, "only what was cut to its end is stitched"
+    documents = MinutesRequest.of(live.job)
+    request = StitchRequest(
+        job=live.job,
         cut=live.cut,
+        outcomes=live.cut_outcomes,
+        votes=dict(live.votes),
+        model=services.dispatchers[model].replica,
         first_time=live.first_time,
         diarization=diarization,
         min_avg_logprob=services.options.profile_of(model).min_avg_logprob,
+        documents=documents if documents.renders_only and not live.job.is_lost else None,
     )
-    usage += JobUsage(cpu_s=live.voices_cpu_s)
+    stitched = await services.storage_retry.repeat(lambda: services.minutes_writer.stitch(request))
+    usage = stitched.usage + JobUsage(cpu_s=live.voices_cpu_s)
+    live.written = stitched.written
     missing = await keep_masked_copy(
         services.segmenter, live.job, services.storage_retry, max_attempts=services.options.max_attempts
     )
@@ -171,7 +176,7 @@ async def stitch(run: JobRunner, command: StartStitching) -> None:
     # these were compared with known voices, which change.
     own = services.dispatchers.route_of(model) or (diarization and (diarization.missing or diarization.n_known))
     content_key = "" if own else services.reuse.key_of(live.job)
-    await run.handle(TranscriptStored(usage=usage, content_key=content_key, notes=notes))
+    await run.handle(TranscriptStored(usage=usage, content_key=content_key, notes=stitched.notes))
 
 
 async def _name_again(run: JobRunner, diarization: Diarization | None) -> None:
@@ -186,25 +191,33 @@ async def _name_again(run: JobRunner, diarization: Diarization | None) -> None:
 
 
 async def write_minutes(run: JobRunner, command: StartMinutes) -> None:
-    """Have minutes and documents written."""
-    services = run.services
-    request = MinutesRequest.of(run.job)
-    await services.storage_retry.repeat(services.leader.confirm)
-    written = await services.storage_retry.repeat(lambda: services.minutes_writer.write(request))
+    """Have minutes and documents written, unless the documents came with the transcript."""
+    services, written = run.services, run.live.written
+    if written is None:
+        request = MinutesRequest.of(run.job)
+        await services.storage_retry.repeat(services.leader.confirm)
+        written = await services.storage_retry.repeat(lambda: services.minutes_writer.write(request))
     if written.report is not None:
         services.counters.written(written.report)
     await run.handle(written.event(ResultsStored))
 
 
 async def end(run: JobRunner, command: CleanUp) -> None:
-    """Forget an ended job and delete its working data."""
-    services = run.services
+    """Forget an ended job and have its working data deleted."""
+    services, ended = run.services, EndedJob.of(run.job)
     run.forget()
     # Apart from the job's own end, which need not wait for an unavailable store.
-    cleaning = asyncio.create_task(services.storage_retry.in_thread(job_data.clean_up, services.store, run.job))
+    cleaning = asyncio.create_task(_clean_up(services, ended))
     services.background.add(cleaning)
     cleaning.add_done_callback(services.background.discard)
     services.ended()
+
+
+async def _clean_up(services: JobServices, ended: EndedJob) -> None:
+    try:
+        await services.storage_retry.repeat(lambda: services.minutes_writer.clean_up(ended))
+    except Exception as error:  # what is left is found by housekeeping
+        log.warning("not cleaned up", action="clean_up", job_id=ended.job_id, error=repr(error))
 
 
 async def retry(run: JobRunner, command: RetryItem) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from deployments.artifacts.job_data import Cut, Outcomes
+from deployments.artifacts.job_data import Outcomes
+from deployments.ports import Cut, WrittenResults
 from pipelines.core import SAMPLE_RATE, Chunk, LanguagePassage, LanguageVote, SourceSummary, Span
 from pipelines.jobs.economy import due_at_s, is_economy
 from pipelines.jobs.events import SpanStored
@@ -49,8 +50,9 @@ class LiveJob:
     voting: dict[int, ChannelVote] = field(default_factory=dict)
     outcomes: Outcomes = field(default=Outcomes())
     failed_before: frozenset[int] = frozenset()  # what a replay's origin gave up
-    spans: list[Span] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)  # by index: each comes once, in order
     summary: SourceSummary | None = None  # once all spans are there
+    written: WrittenResults | None = None  # with the transcript, where its documents are all that is wanted
     voices: dict[int, asyncio.Task[None]] = field(default_factory=dict)  # the hearing of spans, by index
     voices_cpu_s: float = 0.0
     speakers_missing: str = ""  # why voices cannot be told apart
@@ -78,7 +80,7 @@ class LiveJob:
 
     @property
     def cut(self) -> Cut | None:
-        """How the Segmenter has cut the recording; None before its end, and for a replay, which is not cut."""
+        """How the recording was cut, for a replay by its origin; None before the end of that."""
         return Cut(summary=self.summary, spans=tuple(self.spans)) if self.summary else None
 
     def items_for(self, chunks: tuple[Chunk, ...]) -> list[WorkItem]:
@@ -141,6 +143,12 @@ class LiveJob:
             failed=frozenset(failed),
         )
 
+    @property
+    def cut_outcomes(self) -> tuple[tuple[int, str], ...]:
+        """The names of the outcomes that the chunks have as they are cut now."""
+        items = self.transcriptions([chunk for span in self.spans for chunk in span.chunks])
+        return tuple((item.chunk.index, item.input_digest) for item in items)
+
     def transcriptions(self, chunks: Sequence[Chunk]) -> list[WorkItem]:
         """Return the rows that transcribe chunks."""
         return [self.transcription(chunk) for chunk in chunks]
@@ -150,11 +158,14 @@ class LiveJob:
         options = self.job.options
         vote = self.votes.get(chunk.channel)
         stands = vote is not None and chunk.index in vote.standing and not self.job.replay_of
+        span = self.spans[chunk.span]
         return WorkItem(
             tenant=self.job.tenant,
             job_id=self.job.id,
             traceparent=self.job.traceparent,
             chunk=chunk,
+            samples=span.pcm,
+            samples_from=span.start,
             language=self.given_language,
             languages=self.language_policy.allowed,
             expected=expected_of(vote) if vote and not stands else (),

@@ -55,6 +55,7 @@ async def spans_of(
                     n_seen, n_outages, n_attempts = position, 0, 0
                     yield found
         except (StoreUnavailable, LedgerUnavailable) as error:
+            request = replace(request, first_time=False)
             await storage_retry.pause(error, n_outages)
             n_outages += 1
         except SourceUnreachable as error:
@@ -71,7 +72,7 @@ async def spans_of(
             log.warning("segmentation broke off", action="segment", job_id=request.job_id, error=str(error))
             if n_attempts >= max_attempts:
                 raise
-            request = replace(request, attempt=request.attempt + 1)
+            request = replace(request, attempt=request.attempt + 1, first_time=False)
             await asyncio.sleep(pauses.steady_delay_s(n_attempts))
         else:
             return

@@ -14,6 +14,7 @@ import structlog
 
 from deployments.artifacts import job_data
 from deployments.artifacts.presigned_uploads import expire_uploads
+from deployments.ports import EndedJob
 from deployments.retention.erasure import Erasure, erase, erase_blobs, erase_voice, scrub
 from deployments.retention.rules import DAY_S as DAY_S
 from deployments.retention.rules import Retention as Retention
@@ -115,7 +116,7 @@ def sweep(
         else:
             if not job.state.final or not names & _LEFTOVERS:
                 continue
-            job_data.clean_up(store, job)
+            job_data.clean_up(store, EndedJob.of(job))
         swept.append(keys.root)
     if portion.last != after:
         ledger.set_sweep_position(portion.last)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import TypeVar
 
@@ -10,17 +11,15 @@ T = TypeVar("T")
 AHEAD = 64  # items of merged streams that wait for the reader
 
 
-async def bundled(
-    items: AsyncGenerator[T], linger_s: float, *, is_awaited: Callable[[T], bool] = lambda item: False
-) -> AsyncGenerator[tuple[T, ...]]:
-    """Yield tuples of items: each holds what came within ``linger_s`` seconds of its first item.
+async def bundled(items: AsyncGenerator[T], linger_s: Callable[[T], float]) -> AsyncGenerator[tuple[T, ...]]:
+    """Yield tuples of items: each goes as soon as one of its items has waited for the others as long as it may.
 
-    One that ``is_awaited`` is not held back: it goes at once, with those before it. What the stream raises comes after
-    the items before it. Whoever stops reading ends the stream.
+    ``linger_s`` says how many seconds that is for an item. At the stream's end nothing waits. What the stream raises
+    comes after the items before it. Whoever stops reading ends the stream.
     """
     loop = asyncio.get_running_loop()
     bundle: list[T] = []
-    until_s = 0.0
+    until_s = math.inf
     coming: asyncio.Task[T] | None = None
     try:
         while True:
@@ -36,14 +35,10 @@ async def bundled(
                         return
                     raise
                 coming = None
-                if len(bundle) == 1:
-                    until_s = loop.time() + linger_s
-                if is_awaited(bundle[-1]):
-                    yield tuple(bundle)
-                    bundle = []
+                until_s = min(until_s, loop.time() + linger_s(bundle[-1]))
             else:
                 yield tuple(bundle)
-                bundle = []
+                bundle, until_s = [], math.inf
     finally:
         if coming is not None and not coming.done():
             coming.cancel()

@@ -1,5 +1,6 @@
-"""The MinutesWriter: turns a stored transcript into minutes, translations and documents, at once or later.
+"""The MinutesWriter: puts transcripts together, and turns them into minutes, translations and documents.
 
+It also deletes what ended jobs leave, so that the Coordinator's process waits for no store.
 What a language model cannot write for now is deferred: the job has its transcript's documents and a note, and
 `follow_up` writes the rest when the model answers again, across restarts.
 """
@@ -8,14 +9,16 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any, NamedTuple, TypeVar
 
 import structlog
 
+from deployments.artifacts import job_data
 from deployments.artifacts.documents import MINUTES_FORMATS, TRANSCRIPT_FORMATS, Documents
 from deployments.artifacts.parked_minutes import Parked, RememberedParking
-from deployments.ports import FollowUpPort, MinutesRequest, WrittenResults
+from deployments.ports import EndedJob, FollowUpPort, MinutesRequest, Stitched, StitchRequest, WrittenResults
 from deployments.retention.erasure import erase_blobs
 from deployments.telemetry import tracing
 from deployments.telemetry.reports import WritingReport
@@ -38,12 +41,22 @@ from pipelines.translation.protocol import Translator
 
 log = structlog.get_logger()
 
+R = TypeVar("R", MinutesRequest, StitchRequest, EndedJob)
+A = TypeVar("A")
+
 PARKED_NOTE = "The minutes are parked and will follow: "
 # Deferred minutes written at once; the writer's own limit bounds the calls.
 MAX_FOLLOW_UPS = 100
 # Jobs whose minutes are being written: each holds its transcript in memory while it waits for a call.
 MAX_AT_ONCE = 500
 _NOTES = {"parked": PARKED_NOTE + "{}", "failed": "There are no minutes: {}"}
+
+
+class Rendered(NamedTuple):
+    """How many bytes the documents of a transcript have, and the seconds that they took."""
+
+    n_bytes: int
+    seconds: float
 
 
 class MinutesWriter:
@@ -92,29 +105,68 @@ class MinutesWriter:
             structlog.contextvars.bound_contextvars(**fields),
             tracing.span("write", request.traceparent, job_id=request.job_id),
         ):
-            return await self._write(request)
+            transcript = await self._transcript(request)
+            rendered = await asyncio.to_thread(self._render, request, transcript)
+            return await self._write(request, transcript, rendered)
 
     async def write_all(self, requests: Sequence[MinutesRequest]) -> tuple[WrittenResults | Exception, ...]:
         """Do what `write` does for several jobs; return each one's results, or what it raised."""
-        found = await asyncio.gather(*map(self.write, requests), return_exceptions=True)
-        return tuple(_answer(request, each) for request, each in zip(requests, found, strict=True))
+        return await _each(self.write, requests)
 
-    async def _write(self, request: MinutesRequest) -> WrittenResults:
-        transcript = await self._transcript(request)
+    async def stitch(self, request: StitchRequest) -> Stitched:
+        """Put a transcript together and store it; render its documents, too, where they are asked for.
+
+        Raises `StoreUnavailable`, `BlobMissing`.
+        """
+        job = request.job
+        with structlog.contextvars.bound_contextvars(job_id=job.id, tenant=job.tenant, request_id=job.request_id):
+            stitched, transcript, rendered = await asyncio.to_thread(self._stitch, request)
+            if request.documents is not None and rendered is not None:
+                written = await self._write(request.documents, transcript, rendered)
+                stitched = replace(stitched, written=written)
+            return stitched
+
+    async def stitch_all(self, requests: Sequence[StitchRequest]) -> tuple[Stitched | Exception, ...]:
+        """Do what `stitch` does for several jobs; return each one's answer, or what it raised."""
+        return await _each(self.stitch, requests)
+
+    async def clean_up(self, ended: EndedJob) -> None:
+        """Delete what an ended job needed only while it ran; raises `StoreUnavailable`."""
+        await asyncio.to_thread(job_data.clean_up, self._store, ended)
+
+    async def clean_up_all(self, ended: Sequence[EndedJob]) -> tuple[Exception | None, ...]:
+        """Do what `clean_up` does for several jobs; return for each None, or what it raised."""
+        return await _each(self.clean_up, ended)
+
+    def _stitch(self, request: StitchRequest) -> tuple[Stitched, Transcript, "Rendered | None"]:
+        transcript, usage = job_data.stitch_job(self._store, request)
+        documents = request.documents
+        rendered = self._render(documents, transcript) if documents is not None else None
+        return Stitched(usage=usage, notes=transcript.notes), transcript, rendered
+
+    def _render(self, request: MinutesRequest, transcript: Transcript) -> "Rendered":
+        """Store the transcript's documents. Blocks."""
         started_s = time.perf_counter()
-        n_bytes = await asyncio.to_thread(self._documents.store_transcript, request, transcript)
-        render_s = time.perf_counter() - started_s
+        n_bytes = self._documents.store_transcript(request, transcript)
+        return Rendered(n_bytes, time.perf_counter() - started_s)
+
+    async def _write(self, request: MinutesRequest, transcript: Transcript, rendered: "Rendered") -> WrittenResults:
+        """Write what a request wants beside the documents of the transcript, which are ``rendered``."""
         attempt = await self._attempt(request, transcript)
         if attempt.left is not None:
             await asyncio.to_thread(self._deferred.park, attempt.left, attempt.why, attempt.not_before_s)
         written = await self._finish(request, attempt)
         report = replace(
-            attempt.report, render_s=attempt.report.render_s + render_s, n_bytes=attempt.report.n_bytes + n_bytes
+            attempt.report,
+            render_s=attempt.report.render_s + rendered.seconds,
+            n_bytes=attempt.report.n_bytes + rendered.n_bytes,
         )
         return replace(written, report=self._counted(request, report))
 
     async def _attempt(self, request: MinutesRequest, transcript: Transcript) -> Attempt:
         """Write the minutes and, at the same time, the translations; neither waits for the other or costs it."""
+        if request.renders_only:
+            return await self._write_minutes(request, transcript)
         translating = asyncio.create_task(self._translate(request, transcript))
         try:
             minutes = await self._write_minutes(request, transcript)
@@ -346,9 +398,15 @@ class MinutesWriter:
         )
 
 
-def _answer(request: MinutesRequest, found: WrittenResults | BaseException) -> WrittenResults | Exception:
-    """Return what can be sent in answer to a request: errors on purpose as they are, others in words."""
-    if isinstance(found, WrittenResults | MeetMemoError):
+async def _each(work: Callable[[R], Awaitable[A]], requests: Sequence[R]) -> tuple[A | Exception, ...]:
+    """Do a work for each request; return what came of each: errors on purpose as they are, others in words."""
+    found = await asyncio.gather(*map(work, requests), return_exceptions=True)
+    return tuple(_sendable(request, each) for request, each in zip(requests, found, strict=True))
+
+
+def _sendable(request: Any, found: A | BaseException) -> A | Exception:
+    if not isinstance(found, BaseException) or isinstance(found, MeetMemoError):
         return found
-    log.error("writing failed", action="write", job_id=request.job_id, exc_info=found)
+    job_id = request.job.id if isinstance(request, StitchRequest) else request.job_id
+    log.error("writing failed", action="write", job_id=job_id, exc_info=found)
     return RuntimeError(f"{type(found).__name__}: {found}")

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import shutil
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO
@@ -39,6 +39,7 @@ from pipelines.transcript.masked_audio import MaskedAudio
 log = structlog.get_logger()
 
 READ_BYTES = 1 << 20
+TOGETHER_S = 0.1  # steps that come so soon are told together: a short recording's take one turn of a thread
 SWEEPS_APART_S = 60.0  # looking for what killed processes left reads the whole folder of temporary files
 
 
@@ -63,6 +64,15 @@ class SegmenterOptions:
 
 
 Step = Span | SourceSummary | SegmentReport
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """Steps of a recording that came shortly after one another, and what was raised after them."""
+
+    steps: Sequence[Step] = ()
+    ended: bool = False
+    error: Exception | None = None
 
 
 class Segmenter:
@@ -97,7 +107,7 @@ class Segmenter:
             yield await self._fetch(request, keys)
         elif request.recording_of:
             yield await asyncio.to_thread(self._copy, request, keys)
-        stored = await asyncio.to_thread(self._stored, keys)
+        stored = [] if request.first_time else await asyncio.to_thread(self._stored, keys)
         if stored:
             for found in stored:
                 yield found
@@ -106,8 +116,13 @@ class Segmenter:
         running: list[Decoding] = []
         steps = self._split(keys, request, running)
         try:
-            while (step := await self._next(steps)) is not None:
-                yield step
+            taken = Taken()
+            while not taken.ended:
+                taken = await self._next(steps)
+                for step in taken.steps:
+                    yield step
+                if taken.error is not None:
+                    raise taken.error
         finally:
             for decoding in running:  # a thread may still wait for it
                 decoding.kill()
@@ -155,10 +170,10 @@ class Segmenter:
             with path.open("rb") as file:
                 return Probe(audio_s=await asyncio.to_thread(self._decode.duration_s, file))
 
-    async def _next(self, steps: Iterator[Step]) -> Step | None:
+    async def _next(self, steps: Iterator[Step]) -> "Taken":
         try:
             async with asyncio.timeout(self._options.span_timeout_s):
-                return await asyncio.to_thread(next, steps, None)
+                return await asyncio.to_thread(_taken, steps)
         except TimeoutError:
             raise TimedOut(f"no span was found within {self._options.span_timeout_s:g} seconds") from None
 
@@ -173,7 +188,7 @@ class Segmenter:
 
     async def _fetch(self, request: SegmentRequest, keys: JobKeys) -> BlobRef:
         """Pull the source into the store, unless an earlier call did."""
-        if await asyncio.to_thread(self._store.exists, keys.source):
+        if not request.first_time and await asyncio.to_thread(self._store.exists, keys.source):
             known = request.source
             return known if known and known.sha256 else await asyncio.to_thread(self._source, keys)
         with scratch_folder() as folder:
@@ -206,7 +221,7 @@ class Segmenter:
         n_spans = n_chunks = n_channels = end = 0
         timings: list[SpanTiming] = []
         decoding, cutting = Stopwatch(), Stopwatch()  # cutting draws on decoding and contains it
-        known = frozenset(self._store.list(keys.spans))
+        known = frozenset() if request.first_time else frozenset(self._store.list(keys.spans))
         with self._store.open(keys.source) as source, self._playback(keys, request.keep_audio) as copied:
             recording = self._decoding(source, request)
             running.append(recording)
@@ -277,3 +292,17 @@ class Segmenter:
             self._store.put(pcm_key, samples, sha256=sha256)
         self._store.put(key, table)
         return span
+
+
+def _taken(steps: Iterator[Step]) -> Taken:
+    """Take the next step and those that come within `TOGETHER_S`; an error comes after the steps before it."""
+    taken: list[Step] = []
+    until_s = time.monotonic() + TOGETHER_S
+    try:
+        for step in steps:
+            taken.append(step)
+            if time.monotonic() >= until_s:
+                return Taken(steps=taken)
+    except Exception as error:
+        return Taken(steps=taken, ended=True, error=error)
+    return Taken(steps=taken, ended=True)

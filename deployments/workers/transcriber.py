@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -24,8 +23,8 @@ from deployments.telemetry.reports import BatchReport
 from deployments.workers.decode_slots import DecodeSlots
 from deployments.workers.exclusive_slot import ExclusiveSlot
 from deployments.workers.shard_turns import ShardTurns
-from pipelines.codec import decode, encode
-from pipelines.core import SAMPLE_BYTES, ChunkResult, ModelInfo, Span
+from pipelines.codec import encode
+from pipelines.core import SAMPLE_BYTES, ChunkResult, ModelInfo
 from pipelines.errors import DeviceLost, MeetMemoError, StorageError, StoreUnavailable, TimedOut
 from pipelines.models.device_faults import is_device_lost, is_out_of_memory
 from pipelines.scheduling.batch_size import AdaptiveBatchSize
@@ -131,8 +130,6 @@ class Transcriber:
         # As many threads as slots: a call that was given up still occupies its slot until it returns.
         self._device = ThreadPoolExecutor(decode_slots, thread_name_prefix="device")
         self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="store")
-        # A span's chunks mostly come in one batch; its table is read once.
-        self._span = lru_cache(maxsize=64)(self._read_span)
 
     def resize(self, max_rows: int, most_rows: int = 0) -> None:
         """Claim and decode so many rows at once from the next batch on, and grow from there up to ``most_rows``."""
@@ -329,16 +326,13 @@ class Transcriber:
 
     def _read_pcm(self, item: WorkItem) -> npt.NDArray[np.int16]:
         """Return the chunk's pieces joined end to end: int16 ``[n_samples]``."""
-        span = self._span(JobKeys(tenant=item.tenant, job_id=item.job_id).span(item.chunk.span))
         chunk = item.chunk
+        assert item.samples is not None, "a row names its samples"
         data = self._store.get_range(
-            span.pcm.key, (chunk.start - span.start) * SAMPLE_BYTES, (chunk.end - chunk.start) * SAMPLE_BYTES
+            item.samples.key, (chunk.start - item.samples_from) * SAMPLE_BYTES, (chunk.end - chunk.start) * SAMPLE_BYTES
         )
         pcm = np.frombuffer(data, dtype="<i2")
         return np.concatenate([pcm[piece.start - chunk.start : piece.end - chunk.start] for piece in chunk.pieces])
-
-    def _read_span(self, key: str) -> Span:
-        return decode(Span, self._store.get(key))
 
 
 def _options(item: WorkItem) -> DecodeOptions:

@@ -140,6 +140,11 @@ class Job:
         return united(self.notes, tuple(notes_of(self.translations)))
 
     @property
+    def is_lost(self) -> bool:
+        """Whether there are chunks, and not one of them could be transcribed."""
+        return bool(self.n_chunks) and self.n_failed_chunks == self.n_chunks
+
+    @property
     def hears_again(self) -> bool:
         """Whether the job takes the recording that an earlier one kept."""
         return self.stage is not None and STAGES[self.stage].work is not Work.NONE

@@ -140,7 +140,7 @@ def _transcript_stored(job: Job, event: TranscriptStored) -> Step:
         raise _illegal(job, event)
     total_s = max(job.progress.audio_s, job.progress.done_s)
     transcribed = changed(job, progress=Progress(audio_s=total_s, done_s=total_s), usage=event.usage, notes=event.notes)
-    if job.n_chunks and job.n_failed_chunks == job.n_chunks:
+    if job.is_lost:
         why = f"Not one of {job.n_chunks} chunks could be transcribed. They are in quarantine and can be replayed."
         return _failed(transcribed, Failed(reason=Reason.TRANSCRIPTION_FAILED, detail=why))
     whole = event.content_key if not job.n_failed_chunks else ""

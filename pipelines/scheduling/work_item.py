@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-from pipelines.core import DOUBTFUL_BELOW, SAMPLE_RATE, Chunk
+from pipelines.core import DOUBTFUL_BELOW, SAMPLE_RATE, BlobRef, Chunk
 
 Group = tuple[bool, int, str]
 
@@ -12,6 +12,7 @@ Group = tuple[bool, int, str]
 class WorkItem:
     """One row for a Transcriber: a chunk to transcribe.
 
+    ``samples`` holds those of the chunk's span, which begins at ``samples_from``: int16, one channel, at `SAMPLE_RATE`.
     ``attempt`` counts from 0, ``errors`` says what the attempts before met. A row that is ``alone`` shares its batch
     with no other. ``language`` None: it is detected, among ``languages`` (all where empty), where ``expected`` has the
     shares that its channel voted for, largest first, and is doubtful below ``min_language_probability``. ``translate``
@@ -23,6 +24,8 @@ class WorkItem:
     tenant: str
     job_id: str
     chunk: Chunk
+    samples: BlobRef | None = None
+    samples_from: int = 0
     language: str | None = None
     languages: tuple[str, ...] = ()
     expected: tuple[tuple[str, float], ...] = ()

@@ -31,12 +31,21 @@ from cluster.settings.sections import LogSettings
 from cluster.wiring.logging import configure_logging
 from deployments.coordinator.coordinator import Coordinator
 from deployments.coordinator.options import CoordinatorOptions
-from deployments.ports import MinutesRequest, Outcome, SegmentRequest, WrittenResults
+from deployments.ports import (
+    EndedJob,
+    MinutesRequest,
+    Outcome,
+    SegmentRequest,
+    Stitched,
+    StitchRequest,
+    WrittenResults,
+)
 from deployments.telemetry.reports import BatchReport, SegmentReport, WritingReport
 from pipelines.codec import encode
 from pipelines.core import SAMPLE_RATE, BlobRef, Chunk, ModelInfo, SourceSummary, Span, SpeechInterval
 from pipelines.ids import new_id
 from pipelines.jobs.job import Job, JobOptions
+from pipelines.jobs.usage import JobUsage
 from pipelines.ledger.database import Database
 from pipelines.ledger.open import open_ledger
 from pipelines.ledger.protocol import Ledger
@@ -155,9 +164,16 @@ class Parts:
             items = settled.items
         return n_rows
 
+    async def stitch(self, request: StitchRequest) -> Stitched:
+        written = await self.write(request.documents) if request.documents else None
+        return Stitched(usage=JobUsage(), notes=(), written=written)
+
     async def write(self, request: MinutesRequest) -> WrittenResults:
         await asyncio.sleep(0)
         return WrittenResults(names=("transcript.json",), report=WritingReport(outcome="none"))
+
+    async def clean_up(self, ended: EndedJob) -> None:
+        await asyncio.sleep(0)
 
     async def probe(self, tenant: str, url: str) -> Any:
         raise NotImplementedError("sources lie in the store here: there is no URL to look at")

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from types import MappingProxyType
 from typing import Any
@@ -20,11 +21,14 @@ from deployments.notifications.messages import JobNotifications
 from deployments.ports import (
     DiarizationRequest,
     DiarizerPort,
+    EndedJob,
     MaskedCopyRequest,
     MinutesPort,
     MinutesRequest,
     SegmenterPort,
     SegmentRequest,
+    Stitched,
+    StitchRequest,
     TranscriberPort,
     VoicesRequest,
     WrittenResults,
@@ -151,6 +155,26 @@ class Unanswered:
 
     async def write(self, request: MinutesRequest) -> WrittenResults:
         raise ConnectionError("no replica")
+
+    async def stitch(self, request: StitchRequest) -> Stitched:
+        raise ConnectionError("no replica")
+
+    async def clean_up(self, ended: EndedJob) -> None:
+        raise ConnectionError("no replica")
+
+
+class NoDocuments(MinutesWriter):
+    """A MinutesWriter that puts transcripts together and renders nothing; ``notes`` come with what it wrote."""
+
+    def __init__(self, store: BlobStore, notes: tuple[Note, ...] = ()) -> None:
+        super().__init__(store=store, writers={}, clock=time.time)
+        self._notes = notes
+
+    async def write(self, request: MinutesRequest) -> WrittenResults:
+        return WrittenResults(names=("transcript.json",), notes=self._notes)
+
+    async def stitch(self, request: StitchRequest) -> Stitched:
+        return await super().stitch(replace(request, documents=None))
 
 
 class InProcessCluster:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from itertools import count
 from typing import Any, cast
 
-from deployments.ports import MinutesRequest, WorkSource, WrittenResults
+from deployments.ports import WorkSource
 from deployments.shards import CoordinatorShards, WorkOfShards
 from deployments.workers.transcriber import Transcriber
 from pipelines.errors import LedgerUnavailable
@@ -14,7 +14,7 @@ from pipelines.ledger.protocol import Ledger
 from pipelines.scheduling.shards import Shard, index_named
 from pipelines.storage.protocol import BlobStore
 from tests.fakes.engine import FakeEngine
-from tests.support.in_process_cluster import MODEL, InProcessCluster
+from tests.support.in_process_cluster import MODEL, InProcessCluster, NoDocuments
 
 
 class SharedTranscriber:
@@ -54,13 +54,6 @@ class Line:
         return getattr(self._ledger, name)
 
 
-class NoDocuments:
-    """A MinutesWriter that renders nothing, which would take longer than all else."""
-
-    async def write(self, request: MinutesRequest) -> WrittenResults:
-        return WrittenResults(names=("transcript.json",))
-
-
 class InProcessShards:
     """The Coordinators of ``n`` shards, which can be killed, started anew, and replaced by those of another number."""
 
@@ -91,7 +84,7 @@ class InProcessShards:
             engine=self.engine,
             owner=f"owner-{next(self._owners)}",
             transcriber=self._transcriber,
-            minutes_writer=NoDocuments(),
+            minutes_writer=NoDocuments(self._store),  # documents would take longer than all else
             shard=shard,
             max_live_jobs=self._max_live_jobs,
         )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from deployments.call_groups import CallGroups
+from tests.support.virtual_time import run_in_virtual_time
 
 
 class Line:
@@ -94,3 +95,59 @@ async def test_a_request_that_waits_can_be_forgotten(line: Line) -> None:
         gate.set()
     await turns()
     assert line.calls == [("a",), ("c",)]
+
+
+def test_a_slow_call_holds_back_nobody() -> None:
+    """After a while it no longer counts; its requests are still asked for, and its end is no other's."""
+
+    async def program() -> list[tuple[str, ...]]:
+        line = Line()
+        groups = CallGroups(line.call, at_once=1, largest=1, counts_s=10.0)
+        for request in "abc":
+            groups.add(request)
+        await asyncio.sleep(9.9)
+        assert line.calls == [("a",)]
+        await asyncio.sleep(0.2)
+        assert line.calls == [("a",), ("b",)]
+        line.gates[0].set()
+        await asyncio.sleep(1.0)
+        assert line.calls == [("a",), ("b",)]  # the second counts, the first one's end frees no place twice
+        line.gates[1].set()
+        await asyncio.sleep(1.0)
+        for gate in line.gates:
+            gate.set()
+        await turns()
+        return line.calls
+
+    calls, _ = run_in_virtual_time(program())
+    assert calls == [("a",), ("b",), ("c",)]
+
+
+def test_what_comes_fast_waits_for_company() -> None:
+    """A lone request goes at once, those that come right after it together, a full call at once again."""
+
+    async def program() -> list[tuple[float, int]]:
+        loop = asyncio.get_running_loop()
+        calls: list[tuple[float, int]] = []
+
+        async def call(requests: tuple[int, ...]) -> None:
+            calls.append((round(loop.time(), 3), len(requests)))
+
+        groups = CallGroups(call, at_once=2, largest=4, gather_s=0.1)
+        groups.add(0)
+        for number in (1, 2):
+            await asyncio.sleep(0.03)
+            groups.add(number)
+        await asyncio.sleep(1.0)
+        for number in range(3, 9):
+            groups.add(number)
+        await asyncio.sleep(1.0)
+        groups.add(9)
+        await asyncio.sleep(0.05)
+        for number in range(10, 14):
+            groups.add(number)
+        await asyncio.sleep(1.0)
+        return calls
+
+    calls, _ = run_in_virtual_time(program())
+    assert calls == [(0.0, 1), (0.1, 2), (1.06, 4), (1.06, 2), (2.06, 1), (2.11, 4)]

@@ -10,7 +10,7 @@ import pytest
 
 from deployments.artifacts.clips import MARGIN_S, MAX_S, excerpt
 from deployments.artifacts.job_data import clean_up
-from deployments.ports import SegmentRequest
+from deployments.ports import EndedJob, SegmentRequest
 from deployments.retention.housekeeping import Retention, expire_audio
 from deployments.workers.segmenter import Segmenter, SegmenterOptions
 from pipelines.audio.playback import PlaybackCopy
@@ -163,5 +163,5 @@ def test_copies_expire(store: MemoryStore) -> None:
     store.put(JobKeys(tenant="t", job_id=gone).audio_mark, b"")
     assert expire_audio(ledger, store, retention, now_s=1000.0) == [gone]
     store.put(KEYS.playback, b"x")
-    clean_up(store, replace(JOB, state=JobState.FAILED))
+    clean_up(store, EndedJob.of(replace(JOB, state=JobState.FAILED)))
     assert not list(store.list(KEYS.audio))

@@ -5,7 +5,8 @@ from typing import Literal
 
 import pytest
 
-from deployments.artifacts.job_data import Cut, stitch_job
+from deployments.artifacts.job_data import stitch_job
+from deployments.ports import Cut, StitchRequest
 from pipelines.codec import decode, encode
 from pipelines.core import (
     BlobRef,
@@ -101,20 +102,27 @@ def store() -> NotingStore:
     return store
 
 
-def stitched(store: NotingStore, **known: object) -> Transcript:
-    stitch_job(store, JOB, ModelInfo(name="m"), {}, items, **known)  # type: ignore[arg-type]
-    return decode(Transcript, MemoryStore.get(store, KEYS.transcript))
+REQUEST = StitchRequest(
+    job=JOB,
+    cut=CUT,
+    outcomes=tuple((item.chunk.index, item.input_digest) for item in items(CHUNKS)),
+    votes={},
+    model=ModelInfo(name="m"),
+    first_time=True,
+)
+
+
+def stitched(store: NotingStore, request: StitchRequest = REQUEST) -> Transcript:
+    transcript, _ = stitch_job(store, request)
+    assert transcript == decode(Transcript, MemoryStore.get(store, KEYS.transcript))
+    return transcript
 
 
 def test_a_job_that_was_watched_from_its_beginning_reads_its_results_only(store: NotingStore) -> None:
-    transcript = stitched(store, cut=CUT, first_time=True)
+    transcript = stitched(store)
     assert [segment.text.strip() for segment in transcript.segments] == [f"word {i}" for i in range(N_CHUNKS)]
     results = [f"get {KEYS.chunk(item.chunk.index, item.input_digest)}" for item in items(CHUNKS)]
     assert sorted(store.asked) == results
-
-
-def test_what_the_coordinator_did_not_see_is_read(store: NotingStore) -> None:
-    assert stitched(store) == stitched(store, cut=CUT, first_time=True)
 
 
 def test_a_chunk_that_was_given_up_is_told(store: NotingStore) -> None:
@@ -122,7 +130,7 @@ def test_a_chunk_that_was_given_up_is_told(store: NotingStore) -> None:
     lost = items(CHUNKS)[1]
     store.delete(KEYS.chunk(1, lost.input_digest))
     store.put(KEYS.failure(1, lost.input_digest), encode(result(1, "poisoned")))
-    transcript = stitched(store, cut=CUT, first_time=True)
+    transcript = stitched(store)
     assert [interval.health for interval in transcript.coverage].count(CoverageStatus.FAILED) == 1
     assert store.exists(KEYS.kept)
 
@@ -144,8 +152,7 @@ def test_terms_are_matched_after_decoding(
     for item in items(CHUNKS):
         store.put(KEYS.chunk(item.chunk.index, item.input_digest), encode(misheard(item.chunk.index)))
     options = replace(JOB.options, vocabulary=("Smith",), vocabulary_use=use, word_timestamps=word_timestamps)
-    stitch_job(store, replace(JOB, options=options), ModelInfo(name="m"), {}, items)
-    segment = decode(Transcript, MemoryStore.get(store, KEYS.transcript)).segments[0]
+    segment = stitched(store, replace(REQUEST, job=replace(JOB, options=options))).segments[0]
     assert segment.text == ("Call Smyth" if use == "prompt" else "Call Smith")
     assert [match.heard for match in segment.matches] == ([] if use == "prompt" else ["Smyth"])
     assert bool(segment.words) is word_timestamps
@@ -158,5 +165,5 @@ def test_what_a_model_does_not_know_is_noted(store: NotingStore) -> None:
         unsure = replace(result(item.chunk.index), avg_logprob=-0.9)
         store.put(KEYS.chunk(item.chunk.index, item.input_digest), encode(unsure))
     assert stitched(store).notes == ()
-    _, notes = stitch_job(store, JOB, ModelInfo(name="m"), {}, items, min_avg_logprob=-0.5)
+    notes = stitched(store, replace(REQUEST, min_avg_logprob=-0.5)).notes
     assert [note.code for note in notes] == [NoteCode.UNLIKE_TRAINING]

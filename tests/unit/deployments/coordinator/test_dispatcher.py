@@ -356,3 +356,53 @@ async def test_a_call_that_failed_claims_nothing() -> None:
     assert desk.dispatcher.claim(asked[0], REPLICA, 4) == ()
     assert len(desk.dispatcher.queue) == 1
     await desk.dispatcher.close()
+
+
+@in_virtual_time
+async def test_a_parked_pull_gathers_rows_that_come_fast() -> None:
+    """A lone row is handed out at once; where rows come one soon after another the next batch holds a few."""
+    desk, loop, n_rows = Desk(max_pulls=1), asyncio.get_running_loop(), 9
+    batches: list[tuple[float, int]] = []
+
+    async def work(pull_id: str) -> int:
+        while len(desk.done) < n_rows:
+            if items := desk.serve(pull_id):
+                batches.append((loop.time(), len(items)))
+            else:
+                await desk.dispatcher.park(pull_id, loop.time() + 60.0)
+        return n_rows
+
+    desk.transcriber.run = work
+    desk.dispatcher.add([item(0)])
+    await asyncio.sleep(30.0)
+    desk.dispatcher.add([item(1)])
+    await asyncio.sleep(1.0)
+    for index in range(2, n_rows):
+        desk.dispatcher.add([item(index)])
+        await asyncio.sleep(0.02)
+    await until(lambda: len(desk.done) == n_rows)
+    assert batches[:3] == [(0.0, 1), (30.0, 1), (31.0, 1)]
+    assert batches[3:] == [(pytest.approx(31.08), 4), (pytest.approx(31.2), 2)]
+
+
+@in_virtual_time
+async def test_a_full_batch_waits_for_no_more_rows() -> None:
+    desk, loop = Desk(max_pulls=1, batch_size=2), asyncio.get_running_loop()
+    claimed: list[float] = []
+
+    async def work(pull_id: str) -> int:
+        while len(desk.done) < 5:
+            if desk.serve(pull_id, 2):
+                claimed.append(loop.time())
+            else:
+                await desk.dispatcher.park(pull_id, loop.time() + 60.0)
+        return 5
+
+    desk.transcriber.run = work
+    desk.dispatcher.add([item(0)])
+    await asyncio.sleep(0.01)
+    desk.dispatcher.add([item(1), item(2)])
+    await asyncio.sleep(0.01)
+    desk.dispatcher.add([item(3), item(4)])
+    await until(lambda: len(desk.done) == 5)
+    assert claimed == [pytest.approx(0.0), pytest.approx(0.01), pytest.approx(0.02)]

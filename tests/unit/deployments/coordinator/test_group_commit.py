@@ -11,6 +11,7 @@ from pipelines.errors import Fenced, LedgerError, LedgerUnavailable, VersionConf
 from pipelines.jobs.job import Job
 from pipelines.ledger.protocol import JobUpdate
 from tests.contracts.ledger_base import make_job
+from tests.support.virtual_time import run_in_virtual_time
 
 
 class Table:
@@ -110,3 +111,33 @@ async def test_who_was_cancelled_is_passed_over():
     await commits.settle()
     assert [(await write).id for write in (writes[0], writes[2])] == ["a", "c"]
     assert writes[1].cancelled()
+
+
+def test_writes_that_come_fast_share_transactions() -> None:
+    """A lone write goes at once; while others come right after it they wait a moment for one another."""
+
+    async def program() -> tuple[list[tuple[float, int]], float]:
+        loop = asyncio.get_running_loop()
+        transactions: list[tuple[float, int]] = []
+
+        def apply_many(updates: Sequence[JobUpdate]) -> list[Job | Exception]:
+            transactions.append((loop.time(), len(updates)))
+            return [update.job for update in updates]
+
+        commits = GroupCommit(apply_many)
+
+        async def write(name: str, after_s: float) -> None:
+            await asyncio.sleep(after_s)
+            await commits.write(update(name))
+
+        await asyncio.gather(*(write(f"j{n}", n * 0.01) for n in range(10)))
+        await asyncio.sleep(10.0)
+        began_s = loop.time()
+        await commits.write(update("late"))
+        return transactions, loop.time() - began_s
+
+    (transactions, late_s), _ = run_in_virtual_time(program())
+    assert transactions[0] == (0.0, 1)
+    assert sum(n for _, n in transactions) == 11
+    assert len(transactions) <= 5
+    assert late_s == 0.0

@@ -22,7 +22,7 @@ from deployments.coordinator.options import CoordinatorOptions
 from deployments.notifications.messages import JobNotifications
 from deployments.ports import Outcome, StoryEntry, WrittenResults
 from deployments.telemetry.counters import CoordinatorMetrics
-from pipelines.core import BlobRef, Chunk, LanguagePassage, ModelInfo, SpeechInterval
+from pipelines.core import BlobRef, Chunk, LanguagePassage, ModelInfo, Span, SpeechInterval
 from pipelines.errors import Fenced, Reason
 from pipelines.jobs.events import (
     CancelRequested,
@@ -122,9 +122,12 @@ class Stage:
             )
         )
         (job,) = self.job_store.claim(1, 1, ())
-        return self.runners.admit(job)
+        run = self.runners.admit(job)
+        run.live.spans.append(SPAN)
+        return run
 
 
+SPAN = Span(index=0, channel=0, start=0, end=16_000, pcm=BlobRef(key="t/j/pcm", n_bytes=32_000), chunks=())
 Happening = Callable[[Stage, JobRunner], Awaitable[None]]
 
 
@@ -167,7 +170,7 @@ def chunks(*indices: int) -> tuple[Chunk, ...]:
 
 def item(index: int, attempt: int = 0, errors: tuple[str, ...] = (), **changes: Any) -> WorkItem:
     (chunk,) = chunks(index)
-    plain = WorkItem(tenant="t", job_id="j", chunk=chunk, language="en")
+    plain = WorkItem(tenant="t", job_id="j", chunk=chunk, samples=SPAN.pcm, language="en")
     return replace(plain, attempt=attempt, errors=errors, alone=attempt + 1 == MAX_ATTEMPTS, **changes)
 
 

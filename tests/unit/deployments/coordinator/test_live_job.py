@@ -1,18 +1,19 @@
 """The rows of a job: who votes for its languages, and what is expected of the others."""
 
 from deployments.coordinator.live_job import LiveJob
-from pipelines.core import BlobRef, Chunk, LanguagePassage, SpeechInterval
+from pipelines.core import BlobRef, Chunk, LanguagePassage, Span, SpeechInterval
 from pipelines.jobs.job import Job, JobOptions
 from pipelines.transcript.language_detection import VOTING_ROWS, LanguagePolicy
 
 POLICY = LanguagePolicy(allowed=("de", "en"), doubtful_below=0.3)
 PRIORITY = -5
+SPAN = Span(index=0, channel=0, start=0, end=16_000, pcm=BlobRef(key="p", n_bytes=32_000), chunks=())
 
 
 def live_job() -> LiveJob:
     options = JobOptions(model="m", priority=PRIORITY)
     job = Job(id="j", tenant="t", options=options, source=BlobRef(key="k", n_bytes=0), filename="a", created_at_s=1.0)
-    return LiveJob(job=job, stored=job, language_policy=POLICY)
+    return LiveJob(job=job, stored=job, language_policy=POLICY, spans=[SPAN])
 
 
 def chunks(n: int) -> tuple[Chunk, ...]:
@@ -25,6 +26,7 @@ def test_rows_that_vote_wait_their_turn() -> None:
     voters = live_job().items_for(chunks(VOTING_ROWS))
     assert [row.is_voting for row in voters] == [True] * VOTING_ROWS
     assert {row.priority for row in voters} == {PRIORITY}
+    assert {row.samples for row in voters} == {SPAN.pcm}
 
 
 def test_what_a_tenant_allows_goes_with_each_row() -> None:

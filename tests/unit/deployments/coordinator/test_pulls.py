@@ -7,8 +7,7 @@ from deployments.ports import Outcome, Settled
 from deployments.retention.housekeeping import Retention
 from deployments.telemetry.reports import BatchReport
 from deployments.workers.transcriber import PULL_S, Transcriber
-from pipelines.codec import encode
-from pipelines.core import Chunk, ModelInfo, Span, SpeechInterval
+from pipelines.core import Chunk, ModelInfo, SpeechInterval
 from pipelines.scheduling.work_item import WorkItem
 from pipelines.storage.layout import JobKeys
 from tests.fakes.engine import FakeEngine, coded_pcm
@@ -112,8 +111,7 @@ def stored_item(store: MemoryStore) -> WorkItem:
     keys, pcm = JobKeys(tenant="t", job_id="j"), coded_pcm([1])
     chunk = Chunk(index=0, channel=0, span=0, pieces=(SpeechInterval(start=0, end=len(pcm)),))
     samples = store.put(keys.pcm(0, 0), pcm.tobytes())
-    store.put(keys.span(0), encode(Span(index=0, channel=0, start=0, end=len(pcm), pcm=samples, chunks=(chunk,))))
-    return WorkItem(tenant="t", job_id="j", chunk=chunk, language="en")
+    return WorkItem(tenant="t", job_id="j", chunk=chunk, samples=samples, language="en")
 
 
 async def test_a_pull_ends_though_others_wait() -> None:

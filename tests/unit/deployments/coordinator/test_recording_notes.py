@@ -3,8 +3,8 @@
 import pytest
 
 from deployments.artifacts import job_data
-from deployments.ports import MinutesRequest, WrittenResults
-from pipelines.codec import decode, encode
+from deployments.ports import Cut, StitchRequest, WrittenResults
+from pipelines.codec import decode
 from pipelines.core import BlobRef, ModelInfo, SourceSummary, Transcript
 from pipelines.errors import BlobMissing
 from pipelines.jobs.job import Job, JobOptions
@@ -12,7 +12,7 @@ from pipelines.notes import Note, NoteCode
 from pipelines.storage.layout import JobKeys
 from tests.fakes.ledger import MemoryLedger
 from tests.fakes.store import MemoryStore
-from tests.support.in_process_cluster import InProcessCluster, succeeded
+from tests.support.in_process_cluster import InProcessCluster, NoDocuments, succeeded
 
 SILENT = Note(code=NoteCode.NO_SPEECH)
 
@@ -41,14 +41,14 @@ def job(job_id: str) -> Job:
 def test_notes_of_the_recording_are_kept() -> None:
     """What the Segmenter found stands beside what the text lacks, each once, also in a copy."""
     store = MemoryStore()
-    keys = JobKeys(tenant="t", job_id="a")
     found = Note(code=NoteCode.NO_SPEECH, values={"of": "the recording"})
     summary = SourceSummary(duration_s=5.0, n_channels=1, n_spans=0, n_chunks=0, notes=(found,))
-    store.put(keys.summary, encode(summary))
-    _, notes = job_data.stitch_job(store, job("a"), ModelInfo(name="m"), {}, lambda chunks: [])
-    assert notes == (SILENT,)  # the recording's own word about its text is not taken
-    assert job_data.copy_transcript(store, job("b"), "a") == notes
-    assert decode(Transcript, store.get(JobKeys(tenant="t", job_id="b").transcript)).notes == notes
+    cut = Cut(summary=summary, spans=())
+    request = StitchRequest(job=job("a"), cut=cut, outcomes=(), votes={}, model=ModelInfo(name="m"))
+    transcript, _ = job_data.stitch_job(store, request)
+    assert transcript.notes == (SILENT,)  # the recording's own word about its text is not taken
+    assert job_data.copy_transcript(store, job("b"), "a") == transcript.notes
+    assert decode(Transcript, store.get(JobKeys(tenant="t", job_id="b").transcript)).notes == transcript.notes
     with pytest.raises(BlobMissing):
         job_data.copy_transcript(store, job("c"), "nobody")
 
@@ -56,12 +56,8 @@ def test_notes_of_the_recording_are_kept() -> None:
 async def test_notes_of_documents_stand_beside_those_of_the_recording() -> None:
     """The MinutesWriter's notes reach the job when results are stored, and also when minutes follow later."""
     told = Note(code=NoteCode.UNPRINTABLE_CHARACTERS, values={"n_characters": 1, "characters": "x"})
-
-    class Desk:
-        async def write(self, request: MinutesRequest) -> WrittenResults:
-            return WrittenResults(names=("transcript.json",), notes=(told,))
-
-    cluster = InProcessCluster(MemoryLedger(), MemoryStore(), minutes_writer=Desk())
+    store = MemoryStore()
+    cluster = InProcessCluster(MemoryLedger(), store, minutes_writer=NoDocuments(store, (told,)))
     await cluster.coordinator.start()
     try:
         (ended,) = await cluster.ended(cluster.submit("silent", []))

@@ -8,7 +8,7 @@ from deployments.coordinator.live_job import LiveJob
 from deployments.intake.job_policy import JobPolicy
 from deployments.intake.submission import merge_options
 from deployments.schemas.options import Options
-from pipelines.core import BlobRef, Chunk, ModelInfo, Segment, SpeechInterval, Transcript, Word
+from pipelines.core import BlobRef, Chunk, ModelInfo, Segment, Span, SpeechInterval, Transcript, Word
 from pipelines.errors import InvalidOptions
 from pipelines.jobs.job import Job, JobOptions
 from pipelines.storage.layout import JobKeys
@@ -74,5 +74,6 @@ def test_a_vocabulary_primes_the_decoder_or_is_matched(use, prompt, words):
     options = JobOptions(model="m", language="en", vocabulary=("Smith",), vocabulary_use=use)
     job = Job(id="j", tenant="t", options=options, source=BlobRef(key="k", n_bytes=1), filename="a", created_at_s=1.0)
     chunk = Chunk(index=0, channel=0, span=0, pieces=(SpeechInterval(start=0, end=16_000),))
-    item = LiveJob(job=job, stored=job, given_language="en").transcription(chunk)
+    span = Span(index=0, channel=0, start=0, end=16_000, pcm=BlobRef(key="p", n_bytes=32_000), chunks=(chunk,))
+    item = LiveJob(job=job, stored=job, given_language="en", spans=[span]).transcription(chunk)
     assert (item.prompt, item.word_timestamps) == (prompt, words)

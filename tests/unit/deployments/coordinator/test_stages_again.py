@@ -35,6 +35,7 @@ async def cluster():
 async def first(cluster: InProcessCluster, **options: Any) -> Job:
     (job,) = await cluster.ended(cluster.submit("first", NUMBERS, keep_audio=True, **options))
     assert succeeded([job])
+    await until(lambda: not list(cluster.store.list(FIRST.work)))  # cleaned up apart from its end
     return job
 
 

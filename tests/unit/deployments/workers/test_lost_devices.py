@@ -7,8 +7,7 @@ import pytest
 from deployments.ports import Outcome, Settled
 from deployments.telemetry.reports import BatchReport
 from deployments.workers.transcriber import Transcriber
-from pipelines.codec import encode
-from pipelines.core import SAMPLE_RATE, Chunk, ChunkResult, ModelInfo, Span, SpeechInterval
+from pipelines.core import SAMPLE_RATE, Chunk, ChunkResult, ModelInfo, SpeechInterval
 from pipelines.errors import DeviceLost
 from pipelines.scheduling.work_item import WorkItem
 from pipelines.storage.layout import JobKeys
@@ -163,9 +162,7 @@ class Voters:
         chunks = tuple(Chunk(index=n, channel=0, span=0, pieces=(piece,)) for n, piece in enumerate(pieces))
         keys = JobKeys(tenant="t", job_id="j")
         pcm = store.put(keys.pcm(0, 0), coded_pcm(range(1, 9)).tobytes())
-        span = Span(index=0, channel=0, start=0, end=4 * SAMPLE_RATE, pcm=pcm, chunks=chunks)
-        store.put(keys.span(0), encode(span))
-        self._items = tuple(WorkItem(tenant="t", job_id="j", chunk=chunk) for chunk in chunks)
+        self._items = tuple(WorkItem(tenant="t", job_id="j", chunk=chunk, samples=pcm) for chunk in chunks)
         self.outcomes: tuple[Outcome, ...] = ()
 
     async def claim(self, pull_id: str, replica: ModelInfo, max_items: int) -> tuple[WorkItem, ...]:

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from deployments.artifacts.parked_minutes import FRESH_S, DeferredMinutes, Parked, RememberedParking
-from deployments.ports import MinutesRequest, WrittenResults
+from deployments.ports import EndedJob, MinutesRequest, WrittenResults
 from deployments.workers.minutes_writer import PARKED_NOTE, MinutesWriter
 from pipelines.codec import encode
 from pipelines.core import Minutes, Transcript
 from pipelines.errors import BlobMissing, IllegalTransition, JobUnknown, MeetMemoError, MinutesError, MinutesParked
-from pipelines.jobs.job import RESULT_FORMATS, MinutesRecord
+from pipelines.jobs.job import RESULT_FORMATS, JobState, MinutesRecord
 from pipelines.minutes.extractive.writer import write_minutes
 from pipelines.minutes.protocol import MinutesOptions
 from pipelines.notes import NoteCode
@@ -361,3 +361,18 @@ async def test_what_cannot_be_printed_is_told(store: MemoryStore, writer: Minute
     assert note.values["n_characters"] == 4
     assert (await writer.write(replace(REQUEST, job_id="a2"))).notes == ()
     assert (await writer.write(replace(REQUEST, minutes="none"))).notes == ()
+
+
+async def test_what_an_ended_job_leaves_is_deleted(writer: MinutesWriter, store: MemoryStore) -> None:
+    """Its results stay, and a fault of one job is its own."""
+    for job_id in ("a1", "a2"):
+        keys = JobKeys(tenant="acme", job_id=job_id)
+        for key in (keys.source, keys.summary, keys.span(0)):
+            store.put(key, b"x")
+    ended = [EndedJob(tenant="acme", job_id=name, state=JobState.SUCCEEDED) for name in ("a1", "", "a2")]
+    first, fault, last = await writer.clean_up_all(ended)
+    assert (first, last) == (None, None)
+    assert isinstance(fault, Exception)
+    assert sorted(store.list("acme/")) == [
+        JobKeys(tenant="acme", job_id=job_id).transcript for job_id in ("a1", "a2", "a3")
+    ]

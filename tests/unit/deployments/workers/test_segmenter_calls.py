@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 from ray.exceptions import RayActorError
 
+from cluster.settings.sections import LimitSettings
 from cluster.settings.settings import Settings
 from deployments.ports import SegmentRequest
 from deployments.telemetry.reports import SegmentReport
@@ -24,9 +25,9 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Ray Serve warns about itself when it is imported
     from ray.serve.handle import DeploymentHandle
 
-    from cluster.serve import replica_process
+    from cluster.serve import replica_process, segmenter
     from cluster.serve.segmenter import SegmenterReplica
-    from deployments.handles import BEGUN, CUT_TOGETHER_BYTES, SegmenterHandle
+    from deployments.handles import BEGUN, CUT_TOGETHER_BYTES, SegmenterHandle, TakesLong
 
 RECORDING = Path(__file__).parents[3] / "data" / "short.mp3"
 REQUEST = SegmentRequest(tenant="t", job_id="j1", split_channels=False)
@@ -82,6 +83,8 @@ class SharedReplicas:
         self._scripts = iter(scripts)
         self.together: list[list[str]] = []
         self.alone: list[str] = []
+        self.sources: dict[str, BlobRef | None] = {}
+        self.then: Sequence[object] = ()  # at the end of every shared call
         self.segment = _Remote(self._segment)
         self.segment_all = _Remote(self._segment_all)
 
@@ -90,12 +93,13 @@ class SharedReplicas:
 
     async def _segment(self, request: SegmentRequest) -> AsyncIterator[object]:
         self.alone.append(request.job_id)
+        self.sources[request.job_id] = request.source
         yield BEGUN
         yield (SPAN,)
 
     async def _segment_all(self, requests: Sequence[SegmentRequest]) -> AsyncIterator[object]:
         self.together.append([request.job_id for request in requests])
-        for found in next(self._scripts):
+        for found in [*next(self._scripts), *self.then]:
             if isinstance(found, Exception):
                 raise found
             yield found
@@ -143,8 +147,8 @@ async def test_what_was_lost_with_others_goes_alone() -> None:
 
 @pytest.mark.parametrize(
     "request_",
-    [short("a", CUT_TOGETHER_BYTES + 1), short("a", keep_audio=True), short("a", 0, source_url="https://a.example/b")],
-    ids=["long", "kept", "fetched"],
+    [short("a", CUT_TOGETHER_BYTES + 1), short("a", keep_audio=True), short("a", 0, recording_of="b")],
+    ids=["long", "kept", "heard again"],
 )
 async def test_what_takes_long_has_a_call_of_its_own(request_: SegmentRequest) -> None:
     called = SharedReplicas()
@@ -156,7 +160,9 @@ async def test_what_takes_long_has_a_call_of_its_own(request_: SegmentRequest) -
 def replica(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SegmenterReplica]:
     """It cuts two at a time, of the four recordings in its store."""
     monkeypatch.setattr(replica_process, "observe", lambda settings: None)
-    settings = Settings(store_url=f"file://{tmp_path}")
+    settings = Settings(
+        store_url=f"file://{tmp_path}", limits=LimitSettings(source_files_below=(tmp_path / "elsewhere",))
+    )
     store = open_store(settings.store_url)
     for number in range(4):
         store.put(JobKeys(tenant="t", job_id=f"j{number}").source, RECORDING.read_bytes())
@@ -222,3 +228,67 @@ async def test_a_fault_of_ours_costs_others_nothing(replica: SegmenterReplica, m
     told = [found async for bundle in replica.segment_all(requests) for found in bundle]
     assert "ZeroDivisionError: ours" in [str(found) for place, found in told if place == 1]
     assert any(isinstance(found, SegmentReport) for place, found in told if place == 0)
+
+
+async def test_what_turns_out_long_goes_alone() -> None:
+    """A recording that lies elsewhere shares a call until it is known to be long, or slow; others are not held up."""
+    blob = BlobRef(key="t/a/source", n_bytes=CUT_TOGETHER_BYTES + 1, sha256="0")
+    called = SharedReplicas([[(0, BEGUN), (1, BEGUN), (2, BEGUN)], [(0, TakesLong(source=blob)), (1, TakesLong())]])
+    called.then = [[(2, SPAN), (2, None)]]
+    requests = [short(name, 0, source_url=f"https://a.example/{name}") for name in "abc"]
+    assert await cut_all(called, *requests) == [[SPAN], [SPAN], [SPAN]]
+    assert called.together == [["a", "b", "c"]]
+    assert sorted(called.alone) == ["a", "b"]
+    assert called.sources["a"] == blob
+
+
+@pytest.fixture
+def lying(tmp_path: Path) -> list[str]:
+    """Recordings that lie elsewhere: a short one, a long one (of noise that nobody cuts), another short one."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    paths = [folder / f"{name}.mp3" for name in ("a", "long", "b")]
+    for path in paths:
+        path.write_bytes(RECORDING.read_bytes())
+    paths[1].write_bytes(RECORDING.read_bytes() + bytes(CUT_TOGETHER_BYTES))
+    return [path.as_uri() for path in paths]
+
+
+def fetching(urls: Sequence[str]) -> tuple[SegmentRequest, ...]:
+    return tuple(
+        SegmentRequest(tenant="t", job_id=f"f{place}", split_channels=False, source_url=url)
+        for place, url in enumerate(urls)
+    )
+
+
+async def told_of(replica: SegmenterReplica, requests: tuple[SegmentRequest, ...]) -> dict[int, list[object]]:
+    told: dict[int, list[object]] = {place: [] for place in range(len(requests))}
+    async for bundle in replica.segment_all(requests):
+        for place, found in bundle:
+            told[place].append(found)
+    return told
+
+
+async def test_a_shared_call_fetches_and_leaves_out_what_is_long(replica: SegmenterReplica, lying: list[str]) -> None:
+    told = await told_of(replica, fetching(lying))
+    assert [isinstance(told[place][-2], SegmentReport) for place in range(3)] == [True, False, True]
+    begun, long, end = told[1]
+    assert (begun, end) == (BEGUN, None)
+    assert isinstance(long, TakesLong)
+    assert long.source is not None
+    assert long.source.sha256  # it is stored, and need not be fetched again
+
+
+async def test_a_slow_source_leaves_a_shared_call(
+    replica: SegmenterReplica, lying: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segmenter, "SHARED_FETCH_S", 0.05)
+
+    async def slow(self: Segmenter, request: SegmentRequest, keys: JobKeys) -> BlobRef:
+        await asyncio.sleep(3600 if request.job_id == "f0" else 0)
+        return self._store.put(keys.source, RECORDING.read_bytes())
+
+    monkeypatch.setattr(Segmenter, "_fetch", slow)
+    told = await told_of(replica, fetching(lying[::2]))
+    assert told[0] == [BEGUN, TakesLong(), None]
+    assert isinstance(told[1][-2], SegmentReport)
