@@ -38,6 +38,8 @@ from pipelines.search.ranking import score
 
 _WRITE_ATTEMPTS = 5
 
+# Built once: it is asked every second, whatever there is to do.
+_ANY_DUE = select(search_pending.c.job_id).where(search_pending.c.due_at_s <= bindparam("now_s")).limit(1)
 _IDS: BindParameter[str] = bindparam("ids", expanding=True)
 # In the order in which every writer of several jobs locks them.
 _LOCKED = select(jobs).where(jobs.c.id.in_(_IDS)).order_by(jobs.c.id).with_for_update()
@@ -74,11 +76,13 @@ class SqlSearch:
 
     def claim(self, limit: int, seconds: float) -> Sequence[PendingJob]:
         """Return jobs to index to one caller; see `pipelines.search.protocol.SearchIndex.claim`."""
+        with self._database.reading() as connection:
+            # Indexers look every second: mostly there is nothing to write.
+            if connection.execute(_ANY_DUE, {"now_s": self._clock()}).first() is None:
+                return ()
         due = search_pending.c.due_at_s <= self._clock()
         query = select(search_pending.c.job_id, search_pending.c.stamp).where(due)
         query = query.order_by(search_pending.c.due_at_s, search_pending.c.job_id).limit(limit)
-        if not self.pending(1):
-            return ()  # indexers look every second: mostly there is nothing to write
         with self._database.writing() as connection:
             stamps = {row.job_id: row.stamp for row in connection.execute(query.with_for_update(skip_locked=True))}
             mine = search_pending.c.job_id.in_(stamps)
