@@ -89,7 +89,8 @@ _NEW_VERSION = (
 def remove_passages(connection: Connection, job_id: str) -> None:
     """Delete a job's passages; its number stays."""
     numbers = [number for _, number in connection.execute(_NUMBERS, {"ids": [job_id]})]
-    connection.execute(_OF_NUMBERS, {"numbers": numbers})
+    if numbers:
+        connection.execute(_OF_NUMBERS, {"numbers": numbers})
 
 
 class PassageWords(NamedTuple):
