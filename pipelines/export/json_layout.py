@@ -46,7 +46,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from pipelines.core import DOUBTFUL_WORD_BELOW, Minutes, Segment, Transcript
-from pipelines.export.indented_json import indented_json
+from pipelines.indented_json import indented_json
 from pipelines.jobs.reference import Reference
 from pipelines.minutes.language.registry import decisions_recognised
 from pipelines.transcript.talk_time import silence_s, talk_of

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.export.indented_json import indented_json
+from pipelines.indented_json import indented_json
 
 
 class Word(StrEnum):
