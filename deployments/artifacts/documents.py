@@ -1,12 +1,11 @@
 """`Documents`: renders what a job brings, and stores it. Its methods block."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from deployments.ports import MinutesRequest
 from pipelines.core import Minutes, Transcript
-from pipelines.export.blocks import Layout
-from pipelines.export.render import minutes_notes, render
+from pipelines.export.render import Rendering
 from pipelines.export.templating.process import UNUSABLE, IsolatedTemplates
 from pipelines.export.templating.templates import Templates, values_of
 from pipelines.export.templating.tenant_styles import TenantStyles
@@ -38,37 +37,33 @@ class Documents:
 
     def store_transcript(self, request: MinutesRequest, transcript: Transcript) -> int:
         """Store a transcript's documents; returns how many bytes they have."""
-        reference = request.reference
-        documents = {
-            name: render(name, transcript, None, request.title, reference=reference) for name in TRANSCRIPT_FORMATS
-        }
-        return self._put(request, documents)
+        rendering = Rendering(transcript, None, request.title, reference=request.reference)
+        return self._put(request, _rendered(rendering, TRANSCRIPT_FORMATS))
 
     def store_minutes(self, request: MinutesRequest, transcript: Transcript, minutes: Minutes) -> StoredMinutes:
         """Store the documents of minutes.
 
         A template that these minutes cannot be laid out by gives way to the usual layout, and the note says so.
         """
-        note, layout = "", None
+        note = ""
         try:
             written = minutes.writer != "none"  # no template says that there is nothing to say
             template = self._styles.template(request.tenant, request.template, minutes.language) if written else ""
             values = values_of(transcript, minutes, request.title) if template else {}
             layout = self._templates.lay_out(template, values) if template else None
-            documents = _rendered(request, transcript, minutes, layout)
+            rendering = Rendering(transcript, minutes, request.title, layout)
+            documents = _rendered(rendering, MINUTES_FORMATS)
         except UNUSABLE as error:
             note = f"The minutes have the usual layout: the template cannot be used ({error.reason}: {error})"
-            layout = None
-            documents = _rendered(request, transcript, minutes, layout)
-        notes = minutes_notes(transcript, minutes, request.title, layout)
-        return StoredMinutes(self._put(request, documents), note, notes)
+            rendering = Rendering(transcript, minutes, request.title)
+            documents = _rendered(rendering, MINUTES_FORMATS)
+        return StoredMinutes(self._put(request, documents), note, rendering.notes())
 
     def _put(self, request: MinutesRequest, documents: Mapping[str, bytes]) -> int:
         keys = JobKeys(tenant=request.tenant, job_id=request.job_id)
-        return sum(self._store.put(keys.result(name), document).n_bytes for name, document in documents.items())
+        self._store.put_all({keys.result(name): document for name, document in documents.items()})
+        return sum(map(len, documents.values()))
 
 
-def _rendered(
-    request: MinutesRequest, transcript: Transcript, minutes: Minutes, layout: Layout | None
-) -> Mapping[str, bytes]:
-    return {name: render(name, transcript, minutes, request.title, layout) for name in MINUTES_FORMATS}
+def _rendered(rendering: Rendering, names: Iterable[str]) -> Mapping[str, bytes]:
+    return {name: rendering.render(name) for name in names}

@@ -8,17 +8,17 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from deployments.artifacts.search_indexer import SearchIndexer
+from deployments.artifacts.search_indexer import JOBS_PER_ROUND, SearchIndexer
 from pipelines.errors import MeetMemoError
 
 INDEX_INTERVAL_S = 1.0
-"""Between looks for jobs that ended and transcripts that were corrected."""
+"""Between looks for jobs that ended and transcripts that were corrected; those of a second are indexed together."""
 
 log = structlog.get_logger()
 
 
 class SearchIndexWorker:
-    """Indexes what is pending, round after round, and then looks again every `INDEX_INTERVAL_S`."""
+    """Indexes what is pending, round after round while rounds are full, and looks again every `INDEX_INTERVAL_S`."""
 
     def __init__(self, indexer: SearchIndexer, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Pause by ``sleep`` (seconds)."""
@@ -29,7 +29,7 @@ class SearchIndexWorker:
         """Index until cancelled; what waits while ledger or store are unavailable is indexed later."""
         while True:
             try:
-                while await asyncio.to_thread(self._indexer.index_some):
+                while await asyncio.to_thread(self._indexer.index_some) >= JOBS_PER_ROUND:
                     pass
             except MeetMemoError as error:
                 log.warning("indexing put off", action="index", error=str(error))

@@ -41,13 +41,12 @@ Times are rounded to milliseconds. Numbers that are not finite, which JSON canno
 Both files decode back with `pipelines.codec.decode`, which skips the fields added for other readers.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict
-from math import isfinite
+from dataclasses import asdict, fields
 from typing import Any
 
 from pipelines.core import DOUBTFUL_WORD_BELOW, Minutes, Segment, Transcript
+from pipelines.indented_json import indented_json
 from pipelines.jobs.reference import Reference
 from pipelines.minutes.language.registry import decisions_recognised
 from pipelines.transcript.talk_time import silence_s, talk_of
@@ -57,31 +56,31 @@ VERSION = 1
 
 def transcript_json(transcript: Transcript, title: str, reference: Reference) -> bytes:
     """Render ``transcript.json``."""
-    fields = asdict(transcript)
+    segments = {segment.id: segment for segment in transcript.segments}
+    speakers = [asdict(speaker) for speaker in transcript.speakers]
+    for speaker in speakers:
+        for evidence in speaker["evidence"]:
+            evidence |= _evidence_times(evidence["segment_ids"], segments)
     layout: dict[str, Any] = {
         "version": VERSION,
         "title": title,
         "external_id": reference.external_id,
         "metadata": dict(reference.metadata),
-        "duration_s": fields.pop("duration_s"),
-        "language": fields.pop("language"),
-        "languages": fields.pop("languages"),
-        "model": fields.pop("model"),
-        "n_channels": fields.pop("n_channels"),
-        "tracks": fields.pop("tracks"),
+        "duration_s": transcript.duration_s,
+        "language": transcript.language,
+        "languages": transcript.languages,
+        "model": transcript.model,
+        "n_channels": transcript.n_channels,
+        "tracks": transcript.tracks,
         "notes": [{"code": note.code, "text": note.text, "values": dict(note.values)} for note in transcript.notes],
-        "speakers": fields.pop("speakers"),
+        "speakers": speakers,
         "text": transcript.text,
-        "talk": [asdict(speaker) for speaker in talk_of(transcript)],
+        "talk": talk_of(transcript),
         "silence_s": silence_s(transcript),
         "doubtful_below": DOUBTFUL_WORD_BELOW,
-        **{name: value for name, value in fields.items() if name != "notes"},
     }
-    segments = {segment.id: segment for segment in transcript.segments}
-    for speaker in layout["speakers"]:
-        for evidence in speaker["evidence"]:
-            evidence |= _evidence_times(evidence["segment_ids"], segments)
-    return _dump(layout)
+    others = (field.name for field in fields(transcript) if field.name not in layout)
+    return indented_json(layout | {name: getattr(transcript, name) for name in others})
 
 
 def minutes_json(transcript: Transcript, minutes: Minutes) -> bytes:
@@ -92,7 +91,7 @@ def minutes_json(transcript: Transcript, minutes: Minutes) -> bytes:
         for entry in layout[kind]:
             entry["evidence"] |= _evidence_times(entry["evidence"]["segment_ids"], segments)
     layout["decisions_recognised"] = decisions_recognised(minutes)
-    return _dump(layout)
+    return indented_json(layout)
 
 
 def _evidence_times(segment_ids: tuple[int, ...], segments: Mapping[int, Segment]) -> dict[str, float | None]:
@@ -101,20 +100,3 @@ def _evidence_times(segment_ids: tuple[int, ...], segments: Mapping[int, Segment
         "start_s": min((segment.start_s for segment in cited), default=None),
         "end_s": max((segment.end_s for segment in cited), default=None),
     }
-
-
-def _dump(layout: Mapping[str, Any]) -> bytes:
-    text = json.dumps(_rounded(layout), ensure_ascii=False, indent=1, allow_nan=False)
-    return f"{text}\n".encode()
-
-
-def _rounded(value: Any, name: str = "") -> Any:
-    if isinstance(value, float):
-        if not isfinite(value):
-            return 0.0
-        return round(value, 3 if name.endswith("_s") else 6)
-    if isinstance(value, dict):
-        return {key: _rounded(item, key) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(item, name) for item in value]
-    return value

@@ -5,6 +5,7 @@ values give the same bytes, and nothing reads a clock.
 """
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from types import MappingProxyType
 
 from pipelines.core import Minutes, Transcript
@@ -15,13 +16,86 @@ from pipelines.export.json_layout import minutes_json, transcript_json
 from pipelines.export.markdown import minutes_md
 from pipelines.export.plain_text import transcript_txt
 from pipelines.export.srt import transcript_srt
+from pipelines.export.subtitles import Subtitles
 from pipelines.export.webvtt import transcript_vtt
 from pipelines.jobs.reference import NO_REFERENCE, Reference
 from pipelines.notes import Note
 from pipelines.text.cleaning import cleaned
 
-Renderer = Callable[[Transcript, Minutes | None, str, Layout | None, Reference], bytes]
-"""Takes transcript, minutes (None where the job wants none), the recording's title, its layout, its reference."""
+
+class Rendering:
+    """Renders the results of one recording; what several formats share is made once, and each part when it is needed.
+
+    ``title`` names the recording, ``layout`` is what a template made of the minutes, if one did; ``reference`` is what
+    its submitter calls the recording. ``minutes`` is None where the job wants none. Use it in one thread at a time.
+    """
+
+    def __init__(
+        self,
+        transcript: Transcript,
+        minutes: Minutes | None,
+        title: str,
+        layout: Layout | None = None,
+        reference: Reference = NO_REFERENCE,
+    ) -> None:
+        self._said = transcript
+        self._minutes = minutes
+        self._title = title
+        self._layout = layout
+        self._reference = reference
+
+    def render(self, name: str) -> bytes:
+        """Render one result.
+
+        Raises ``OptionError`` for a name that is no result format, and for ``minutes.*`` where there are none, its
+        kind ``TemplateInvalid`` for a layout that a format cannot print.
+        """
+        if name not in RENDERERS:
+            raise OptionError(f"{name!r} is no result format; known are {', '.join(RENDERERS)}")
+        return RENDERERS[name](self)
+
+    def notes(self) -> tuple[Note, ...]:
+        """Return what the owner should know of the documents of the minutes; raises ``OptionError`` likewise."""
+        from pipelines.export.pdf.document import pdf_notes  # as below
+
+        return pdf_notes(self.content)
+
+    def printed(self, renderer: Callable[[Content], bytes]) -> bytes:
+        """Print the minutes' content; raises ``TemplateInvalid`` for a layout that cannot be printed."""
+        content = self.content
+        if self._layout is None:
+            return renderer(content)
+        try:
+            return renderer(content)
+        except Exception as error:  # whatever a format's library says of a layout that does not fit its pages
+            raise TemplateInvalid(f"the layout cannot be printed: {str(error)[:200]}") from error
+
+    @cached_property
+    def transcript(self) -> Transcript:
+        return cleaned(self._said)
+
+    @cached_property
+    def minutes(self) -> Minutes:
+        if self._minutes is None:
+            raise OptionError("this recording has no minutes to render")
+        return cleaned(self._minutes)
+
+    @cached_property
+    def title(self) -> str:
+        return cleaned(self._title)
+
+    @cached_property
+    def reference(self) -> Reference:
+        return cleaned(self._reference)
+
+    @cached_property
+    def subtitles(self) -> Subtitles:
+        return Subtitles(self.transcript)
+
+    @cached_property
+    def content(self) -> Content:
+        said = self.transcript, self.minutes, self.title
+        return minutes_content(*said) if self._layout is None else arranged_content(*said, self._layout)
 
 
 def render(
@@ -32,69 +106,15 @@ def render(
     layout: Layout | None = None,
     reference: Reference = NO_REFERENCE,
 ) -> bytes:
-    """Render one result; ``title`` names the recording, ``layout`` is what a template made of the minutes, if one did.
-
-    ``reference`` is what its submitter calls the recording.
-
-    Raises ``OptionError`` for a name that is no result format, and for ``minutes.*`` when ``minutes`` is None, its kind
-    ``TemplateInvalid`` for a layout that a format cannot print.
-    """
-    if name not in RENDERERS:
-        raise OptionError(f"{name!r} is no result format; known are {', '.join(RENDERERS)}")
-    return RENDERERS[name](transcript, minutes, title, layout, reference)
-
-
-def _for_transcript(renderer: Callable[[Transcript, str], bytes]) -> Renderer:
-    def render_clean(
-        transcript: Transcript, minutes: Minutes | None, title: str, layout: Layout | None, reference: Reference
-    ) -> bytes:
-        return renderer(cleaned(transcript), cleaned(title))
-
-    return render_clean
-
-
-def _transcript_json(
-    transcript: Transcript, minutes: Minutes | None, title: str, layout: Layout | None, reference: Reference
-) -> bytes:
-    return transcript_json(cleaned(transcript), cleaned(title), cleaned(reference))
-
-
-def _for_minutes(renderer: Callable[[Transcript, Minutes], bytes]) -> Renderer:
-    def render_clean(
-        transcript: Transcript, minutes: Minutes | None, title: str, layout: Layout | None, reference: Reference
-    ) -> bytes:
-        return renderer(cleaned(transcript), cleaned(_present(minutes)))
-
-    return render_clean
+    """Render one result, as `Rendering.render` does."""
+    return Rendering(transcript, minutes, title, layout, reference).render(name)
 
 
 def minutes_notes(
     transcript: Transcript, minutes: Minutes, title: str, layout: Layout | None = None
 ) -> tuple[Note, ...]:
     """Return what the owner should know of documents that `render` makes of the same values."""
-    from pipelines.export.pdf.document import pdf_notes  # as below
-
-    return pdf_notes(_content(transcript, minutes, title, layout))
-
-
-def _for_document(renderer: Callable[[Content], bytes]) -> Renderer:
-    def render_clean(
-        transcript: Transcript, minutes: Minutes | None, title: str, layout: Layout | None, reference: Reference
-    ) -> bytes:
-        content = _content(transcript, _present(minutes), title, layout)
-        if layout is None:
-            return renderer(content)
-        try:
-            return renderer(content)
-        except Exception as error:  # whatever a format's library says of a layout that does not fit its pages
-            raise TemplateInvalid(f"the layout cannot be printed: {str(error)[:200]}") from error
-
-    return render_clean
-
-
-def _content(transcript: Transcript, minutes: Minutes, title: str, layout: Layout | None) -> Content:
-    said = cleaned(transcript), cleaned(minutes), cleaned(title)
-    return minutes_content(*said) if layout is None else arranged_content(*said, layout)
+    return Rendering(transcript, minutes, title, layout).notes()
 
 
 def _minutes_docx(content: Content) -> bytes:
@@ -111,21 +131,15 @@ def _minutes_pdf(content: Content) -> bytes:
     return minutes_pdf(content)
 
 
-def _present(minutes: Minutes | None) -> Minutes:
-    if minutes is None:
-        raise OptionError("this recording has no minutes to render")
-    return minutes
-
-
-RENDERERS: Mapping[str, Renderer] = MappingProxyType(
+RENDERERS: Mapping[str, Callable[[Rendering], bytes]] = MappingProxyType(
     {
-        "transcript.json": _transcript_json,
-        "transcript.txt": _for_transcript(lambda transcript, title: transcript_txt(transcript)),
-        "transcript.srt": _for_transcript(lambda transcript, title: transcript_srt(transcript)),
-        "transcript.vtt": _for_transcript(lambda transcript, title: transcript_vtt(transcript)),
-        "minutes.json": _for_minutes(minutes_json),
-        "minutes.md": _for_document(minutes_md),
-        "minutes.docx": _for_document(_minutes_docx),
-        "minutes.pdf": _for_document(_minutes_pdf),
+        "transcript.json": lambda of: transcript_json(of.transcript, of.title, of.reference),
+        "transcript.txt": lambda of: transcript_txt(of.transcript),
+        "transcript.srt": lambda of: transcript_srt(of.subtitles),
+        "transcript.vtt": lambda of: transcript_vtt(of.transcript, of.subtitles),
+        "minutes.json": lambda of: minutes_json(of.transcript, of.minutes),
+        "minutes.md": lambda of: of.printed(minutes_md),
+        "minutes.docx": lambda of: of.printed(_minutes_docx),
+        "minutes.pdf": lambda of: of.printed(_minutes_pdf),
     }
 )

@@ -6,17 +6,16 @@ that would be taken for one of these is written with look-alike characters inste
 
 import re
 
-from pipelines.core import Transcript
-from pipelines.export.subtitles import subtitle_cues
+from pipelines.export.subtitles import Subtitles
 from pipelines.export.times import timestamp
 
 _TAG_START = re.compile(r"<(?=[A-Za-z/!])")
 
 
-def transcript_srt(transcript: Transcript) -> bytes:
+def transcript_srt(subtitles: Subtitles) -> bytes:
     """Render SubRip: numbered cues, ``HH:MM:SS,mmm``, speakers named where they change."""
     blocks = []
-    for number, cue in enumerate(subtitle_cues(transcript, name_speakers=True), start=1):
+    for number, cue in enumerate(subtitles.cues(name_speakers=True), start=1):
         times = f"{timestamp(cue.start_ms, ',')} --> {timestamp(cue.end_ms, ',')}"
         text = "\n".join(_harmless(line) for line in cue.lines)
         blocks.append(f"{number}\n{times}\n{text}\n")

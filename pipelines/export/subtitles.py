@@ -10,6 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
+from typing import NamedTuple
 
 from pipelines.core import SAMPLE_RATE, Coverage, CoverageStatus, Segment, SpeechInterval, Transcript
 from pipelines.text.typography import ends_clause, ends_sentence, is_bare_punctuation, is_mark, is_wide, tokens
@@ -30,6 +31,7 @@ MAX_NAME_CHARS = 16
 _NARROW = MAX_LINE_WIDE_CHARS
 _WIDE = MAX_LINE_CHARS
 _LINE = MAX_LINE_CHARS * MAX_LINE_WIDE_CHARS
+_FULL = 2 * _LINE
 
 # Costs of a cut, relative to each other: chosen by reading cues of meetings, English and Chinese.
 _CUE_COST = 3.0
@@ -57,27 +59,45 @@ class Cue:
     language: str = ""
 
 
-def subtitle_cues(transcript: Transcript, *, name_speakers: bool = False) -> tuple[Cue, ...]:
-    """Cut a transcript into cues, ordered by (start, channel), without overlap inside a channel.
+class Subtitles:
+    """Cuts a transcript into cues, with the speakers' names and without; what both need is made once."""
 
-    Cues lie within speech, except that one shorter than `MIN_CUE_MS` stays on into silence. With
-    ``name_speakers`` the name is written before the text of each cue that changes the speaker.
-    """
-    speech = _Speech(transcript.coverage)
-    end_ms = _ms(transcript.duration_s)
-    cues: list[Cue] = []
-    for channel in sorted({segment.channel for segment in transcript.segments}):
-        of_channel: list[Cue] = []
-        for segment in (segment for segment in transcript.segments if segment.channel == channel):
+    def __init__(self, transcript: Transcript) -> None:
+        self._transcript = transcript
+        self._speech = _Speech(transcript.coverage)
+        self._timed: dict[int, list[_Token]] = {}  # by the segment's place
+        self._cut: dict[tuple[int, int], list[Cue]] = {}  # by the segment's place and the room for a name
+
+    def cues(self, *, name_speakers: bool = False) -> tuple[Cue, ...]:
+        """Return cues ordered by (start, channel), without overlap inside a channel.
+
+        Cues lie within speech, except that one shorter than `MIN_CUE_MS` stays on into silence. With
+        ``name_speakers`` the name is written before the text of each cue that changes the speaker.
+        """
+        end_ms = _ms(self._transcript.duration_s)
+        by_channel: dict[int, list[Cue]] = {}
+        for place, segment in enumerate(self._transcript.segments):
             indent = _width(_name(segment.speaker)) if name_speakers else 0
-            of_channel.extend(_segment_cues(segment, speech, indent))
-        cues.extend(_shown(of_channel, end_ms))
-    cues.sort(key=lambda cue: (cue.start_ms, cue.channel))
-    return tuple(_with_names(cues)) if name_speakers else tuple(cues)
+            by_channel.setdefault(segment.channel, []).extend(self._of_segment(place, segment, indent))
+        cues = [cue for channel in sorted(by_channel) for cue in _shown(by_channel[channel], end_ms)]
+        cues.sort(key=lambda cue: (cue.start_ms, cue.channel))
+        return tuple(_with_names(cues)) if name_speakers else tuple(cues)
+
+    def _of_segment(self, place: int, segment: Segment, indent: int) -> list[Cue]:
+        cut = self._cut.get((place, indent))
+        if cut is None:
+            if place not in self._timed:
+                self._timed[place] = _timed_tokens(segment) or _spread_tokens(segment, self._speech)
+            cut = self._cut[place, indent] = list(_segment_cues(segment, self._timed[place], indent))
+        return cut
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Token:
+def subtitle_cues(transcript: Transcript, *, name_speakers: bool = False) -> tuple[Cue, ...]:
+    """Cut a transcript into cues, as `Subtitles.cues` does."""
+    return Subtitles(transcript).cues(name_speakers=name_speakers)
+
+
+class _Token(NamedTuple):
     """Text between two allowed breaks, with its leading space."""
 
     text: str
@@ -107,8 +127,8 @@ class _Speech:
         return clipped or [SpeechInterval(start=start, end=end)]
 
 
-def _segment_cues(segment: Segment, speech: _Speech, indent: int) -> Iterator[Cue]:
-    words = list(_fitting(_timed_tokens(segment) or _spread_tokens(segment, speech), _LINE - indent))
+def _segment_cues(segment: Segment, timed: Sequence[_Token], indent: int) -> Iterator[Cue]:
+    words = list(_fitting(timed, _LINE - indent))
     sheet = _Sheet(words, indent)
     for first, last in _cheapest_cut(words, sheet):
         start_ms = words[first].start_ms
@@ -130,7 +150,7 @@ def _timed_tokens(segment: Segment) -> list[_Token]:
     for word in segment.words:
         start_ms, end_ms = _ms(word.start_s), _ms(word.end_s)
         if timed and is_bare_punctuation(word.text.strip()):
-            timed[-1] = replace(timed[-1], text=timed[-1].text + word.text.strip(), end_ms=end_ms)
+            timed[-1] = timed[-1]._replace(text=timed[-1].text + word.text.strip(), end_ms=end_ms)
         else:
             timed.extend(_interpolated(tokens(word.text), start_ms, end_ms))
     return timed
@@ -146,7 +166,7 @@ def _spread_tokens(segment: Segment, speech: _Speech) -> list[_Token]:
     for text, (start_s, end_s) in zip(texts, pairwise(at_s), strict=True):
         start, end = clock.interval(start_s, end_s)
         start_ms, end_ms = (_ms(min(max(at / SAMPLE_RATE, segment.start_s), segment.end_s)) for at in (start, end))
-        spread.append(_Token(text=text, start_ms=start_ms, end_ms=end_ms))
+        spread.append(_Token(text, start_ms, end_ms))
     return spread
 
 
@@ -165,48 +185,53 @@ def _fitting(words: Sequence[_Token], max_width: int) -> Iterator[_Token]:
 
 
 def _interpolated(texts: Sequence[str], start_ms: int, end_ms: int) -> Iterator[_Token]:
+    if len(texts) == 1:
+        yield _Token(texts[0], start_ms, end_ms)
+        return
     bounds = list(accumulate((len(text) for text in texts), initial=0))
     at_ms = [start_ms + round((end_ms - start_ms) * bound / max(bounds[-1], 1)) for bound in bounds]
     for text, (first_ms, last_ms) in zip(texts, pairwise(at_ms), strict=True):
-        yield _Token(text=text, start_ms=first_ms, end_ms=last_ms)
+        yield _Token(text, first_ms, last_ms)
 
 
 def _cheapest_cut(words: Sequence[_Token], sheet: "_Sheet") -> list[tuple[int, int]]:
     """Choose the half-open token ranges of the cues by dynamic programming over all allowed cuts."""
-    sentences = list(accumulate((int(ends_sentence(word.text)) for word in words), initial=0))
+    ends = [ends_sentence(word.text) for word in words]
+    sentences = list(accumulate(ends, initial=0))
+    starts_ms = [word.start_ms for word in words]
+    # A token that a long pause follows joins none after it.
+    joins = [after.start_ms - word.end_ms < BREAK_PAUSE_MS for word, after in pairwise(words)]
     cost = [0.0] + [float("inf")] * len(words)
-    current_request = [0] * (len(words) + 1)
+    chosen = [0] * (len(words) + 1)
+    width, fits = sheet.width, sheet.fits
     for last in range(1, len(words) + 1):
-        ending = _CUE_COST + _break_cost(words, last)
+        ending = _CUE_COST + _break_cost(words, last, ends)
+        end_ms, n_ended = words[last - 1].end_ms, sentences[last - 1]
+        least = cost[last]
         for first in range(last - 1, -1, -1):
-            if last - first > 1 and not (_together(words, first, last) and sheet.fits(first, last)):
+            length_ms = end_ms - starts_ms[first]
+            if last - first > 1 and not (joins[first] and length_ms <= MAX_CUE_MS and fits(first, last)):
                 break  # nor would any longer cue that ends here
-            inner = sentences[last - 1] - sentences[first]
-            fill = sheet.width(first, last) / (2 * _LINE)
-            total = cost[first] + ending + _INNER_SENTENCE * inner + _FULL_CUE * fill * fill
-            if words[last - 1].end_ms - words[first].start_ms < MIN_CUE_MS:
+            fill = width(first, last) / _FULL
+            total = cost[first] + ending + _INNER_SENTENCE * (n_ended - sentences[first]) + _FULL_CUE * fill * fill
+            if length_ms < MIN_CUE_MS:
                 total += _BRIEF_CUE
-            if total < cost[last]:
-                cost[last], current_request[last] = total, first
+            if total < least:
+                least, chosen[last] = total, first
+        cost[last] = least
     cuts = [len(words)]
     while cuts[-1] > 0:
-        cuts.append(current_request[cuts[-1]])
+        cuts.append(chosen[cuts[-1]])
     return list(pairwise(reversed(cuts)))
 
 
-def _break_cost(words: Sequence[_Token], cut: int) -> float:
-    """Return the cost of ending a cue before token ``cut``."""
-    if cut == len(words) or ends_sentence(words[cut - 1].text):
+def _break_cost(words: Sequence[_Token], cut: int, ends: Sequence[bool]) -> float:
+    """Return the cost of ending a cue before token ``cut``; ``ends``: which tokens end sentences."""
+    if cut == len(words) or ends[cut - 1]:
         return 0.0
     if ends_clause(words[cut - 1].text):
         return _CLAUSE_BREAK
     return _BREATH_BREAK if words[cut].start_ms - words[cut - 1].end_ms >= BREATH_MS else _PHRASE_BREAK
-
-
-def _together(words: Sequence[_Token], first: int, last: int) -> bool:
-    """Say whether token ``first`` may join those up to ``last`` in time: no more than 7 s, no long pause after it."""
-    pause_ms = words[first + 1].start_ms - words[first].end_ms
-    return pause_ms < BREAK_PAUSE_MS and words[last - 1].end_ms - words[first].start_ms <= MAX_CUE_MS
 
 
 class _Sheet:
@@ -217,29 +242,27 @@ class _Sheet:
         self._indent = indent
         self._reached = list(accumulate((_width(word.text) for word in words), initial=0))
         self._leads = [_NARROW if word.text.startswith(" ") else 0 for word in words]
+        # Where a line begins in units, and the token after the last that fits on a first line that begins with each.
+        self._begins = [reached + lead for reached, lead in zip(self._reached, self._leads, strict=False)]
+        self._full = [bisect_right(self._reached, begin + _LINE - indent) - 1 for begin in self._begins]
 
     def width(self, first: int, last: int) -> int:
         """Return the units that tokens ``first..last`` take on one line."""
-        return self._reached[last] - self._reached[first] - self._leads[first]
+        return self._reached[last] - self._begins[first]
 
     def fits(self, first: int, last: int) -> bool:
         """Say whether the tokens fit on two lines."""
-        cut = self._longest_first_line(first, last)
-        return cut == last or self.width(cut, last) <= _LINE
+        cut = self._full[first]
+        return cut >= last or self._reached[last] - self._begins[cut] <= _LINE
 
     def lines(self, first: int, last: int) -> tuple[str, ...]:
         """Lay a cue out: one line if it fits, else the two that are most even, rather cut at punctuation."""
-        longest = self._longest_first_line(first, last)
+        longest = min(self._full[first], last)
         if longest == last:
             return (self._text(first, last),)
         cuts = [cut for cut in range(first + 1, longest + 1) if self.width(cut, last) <= _LINE]
         cut = min(cuts, key=lambda cut: self._unevenness(first, cut, last))
         return self._text(first, cut), self._text(cut, last)
-
-    def _longest_first_line(self, first: int, last: int) -> int:
-        """Return the index of the token after the last one that still fits on the first line."""
-        limit = self._reached[first] + self._leads[first] + _LINE - self._indent
-        return min(bisect_right(self._reached, limit) - 1, last)
 
     def _unevenness(self, first: int, cut: int, last: int) -> float:
         """Return the difference of the lines' widths in lines, less a bonus for ending the first with punctuation."""

@@ -1,6 +1,7 @@
 """Transactions on SQLite or PostgreSQL with one tree of errors; knows nothing of jobs."""
 
 import os
+import select
 import sqlite3
 import threading
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, InvalidatePoolError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from pipelines.errors import ConfigurationError, LedgerError, LedgerUnavailable
@@ -19,10 +20,13 @@ LOCK_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5
 TCP_TIMEOUT_MS = 15_000  # both sides give a connection up whose bytes nobody acknowledges for so long
 CHECKPOINT_TIMEOUT_MS = 1_000  # a reader that keeps an old page is waited for no longer
+PING_AFTER_S = 5.0
+"""A connection that was idle for longer is tried before it is used: a server that was cut off does not say so."""
 POOL_SIZE = 8
 MAX_OVERFLOW = 16
 
 _WRITE = "meetmemo_write"
+_USED_S = "meetmemo_used_s"
 
 # Values of ``PRAGMA user_version``, which nothing else here uses: whether the file holds traces of deleted rows.
 _UNSCRUBBED, _SCRUBBING, _SCRUBBED = 0, 1, 2
@@ -167,6 +171,7 @@ def _sqlite(path: str) -> Engine:
         pool_size=POOL_SIZE,
         max_overflow=MAX_OVERFLOW,
         pool_timeout=LOCK_TIMEOUT_S,
+        pool_use_lifo=True,  # the connection that was used last knows the statements and is not in doubt
         connect_args={"timeout": LOCK_TIMEOUT_S, "isolation_level": None},
     )
 
@@ -213,7 +218,7 @@ def _postgresql(url: Any) -> Engine:
         pool_size=POOL_SIZE,
         max_overflow=MAX_OVERFLOW,
         pool_timeout=LOCK_TIMEOUT_S,
-        pool_pre_ping=True,  # a restarted server leaves dead connections in the pool
+        pool_use_lifo=True,  # the connection that was used last knows the statements and is not in doubt
         connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "keepalives_idle": 30, "tcp_user_timeout": TCP_TIMEOUT_MS},
     )
 
@@ -227,5 +232,29 @@ def _postgresql(url: Any) -> Engine:
             connection.execute(f"SET tcp_keepalives_{name} = {value}")
         connection.commit()
 
+    def note_use(_connection: Any, record: Any) -> None:
+        record.info[_USED_S] = time.monotonic()
+
+    def ping_if_doubtful(connection: Any, record: Any, _proxy: Any) -> None:
+        """Replace the connections that a restarted server left dead in the pool."""
+        used_s = record.info.get(_USED_S)
+        if used_s is None or not _is_doubtful(connection, time.monotonic() - used_s):
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error:
+            raise InvalidatePoolError from None
+
     event.listen(engine, "connect", configure)
+    event.listen(engine, "checkin", note_use)
+    event.listen(engine, "checkout", ping_if_doubtful)
     return engine
+
+
+def _is_doubtful(connection: Any, idle_s: float) -> bool:
+    """Say whether a pooled connection may be dead: it is after a while, or when its server said or closed something."""
+    if idle_s > PING_AFTER_S or connection.closed:
+        return True
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))

@@ -1,9 +1,9 @@
 """Versions of corrected transcripts in the ledger's database: `SqlCorrections`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from pipelines.audit import Deed
 from pipelines.ledger.database import Database
@@ -14,6 +14,12 @@ from pipelines.ledger.rows import enter_event, filled, known_row
 from pipelines.ledger.rules import storable
 from pipelines.ledger.schema import corrections
 from pipelines.transcript.corrections import Correction, judge_correction
+
+_OF_JOBS = (
+    select(corrections)
+    .where(corrections.c.job_id.in_(bindparam("ids", expanding=True)))
+    .order_by(corrections.c.job_id, corrections.c.version)
+)
 
 
 class SqlCorrections:
@@ -44,6 +50,12 @@ class SqlCorrections:
         with self._database.reading() as connection:
             known_row(connection, tenant, job_id)
             return _of_job(connection, job_id)
+
+    def newest(self, job_ids: Collection[str]) -> Mapping[str, Correction]:
+        """Return the newest version of each job that has one, by its id."""
+        with self._database.reading() as connection:
+            rows = connection.execute(_OF_JOBS, {"ids": list(job_ids)})
+            return {row.job_id: filled(Correction, row) for row in rows}  # the last of each job stays
 
 
 def _of_job(connection: Connection, job_id: str) -> list[Correction]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, tuple_, update
 
 from pipelines.errors import NotFound
 from pipelines.ledger.database import Database
@@ -12,6 +12,9 @@ from pipelines.ledger.protocol import Clock
 from pipelines.ledger.rows import filled, known_row
 from pipelines.ledger.rules import storable
 from pipelines.ledger.schema import deliveries, delivery_attempts, disabled_targets, due, undelivered
+
+# Built once: it is asked every second, whatever there is to do.
+_ANY_RIPE = select(deliveries.c.id).where(due(), deliveries.c.next_attempt_at_s <= bindparam("now_s")).limit(1)
 
 
 def insert_messages(connection: Connection, messages: Sequence[Message], now_s: float) -> None:
@@ -63,6 +66,10 @@ class SqlOutbox:
     def take_due(self, limit: int, *, hold_s: float, per_target: int, busy: Collection[str] = ()) -> Sequence[Delivery]:
         """Take messages whose time has come; see `pipelines.ledger.outbox.Outbox.take_due`."""
         now_s = self._clock()
+        with self._database.reading() as connection:
+            # Most looks find nothing, and need not wait for a writer's turn.
+            if connection.execute(_ANY_RIPE, {"now_s": now_s}).first() is None:
+                return ()
         ripe = due() & (deliveries.c.next_attempt_at_s <= now_s)
         place = func.row_number().over(
             partition_by=(deliveries.c.tenant, deliveries.c.target),
@@ -79,10 +86,6 @@ class SqlOutbox:
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
-        with self._database.reading() as connection:
-            # Most looks find nothing, and need not wait for a writer's turn.
-            if connection.execute(select(deliveries.c.id).where(ripe).limit(1)).first() is None:
-                return ()
         with self._database.writing() as connection:
             rows = connection.execute(chosen).all()
             if rows:

@@ -86,6 +86,16 @@ class PendingJob:
     stamp: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class IndexEntry:
+    """What can be found of a pending job, and what is to be heard of it, as of a version of its transcript."""
+
+    pending: PendingJob
+    passages: Sequence[Passage] = ()
+    version: int = 0
+    reviewed: Reviewed = NOTHING_TO_REVIEW
+
+
 class SearchIndex(Protocol):
     """The index of a ledger. Methods block and are thread-safe, and raise `LedgerUnavailable`."""
 
@@ -95,25 +105,20 @@ class SearchIndex(Protocol):
     def claim(self, limit: int, seconds: float) -> Sequence[PendingJob]:
         """Return what `pending` does, to one caller only: others are told of these jobs after some seconds."""
 
-    def write(
-        self,
-        pending: PendingJob,
-        passages: Sequence[Passage],
-        version: int,
-        reviewed: Reviewed = NOTHING_TO_REVIEW,
-    ) -> bool:
-        """Put passages in place of a job's earlier ones; return False where it has changed since, or is gone.
+    def write(self, entries: Sequence[IndexEntry]) -> Sequence[PendingJob]:
+        """Put passages in place of jobs' earlier ones, of all jobs in one transaction; each job comes once.
 
+        Returns the jobs that it was done for, in order: not those that have changed since or are gone.
         ``reviewed`` puts items into the review queue in place of the job's open ones, unless the job only wrote minutes
         anew: the first one of the recording has them.
-        The job stays pending until `settle`, so that its writer can look whether what it read is still there.
+        Jobs stay pending until `settle`, so that their writer can look whether what it read is still there.
         """
 
-    def settle(self, pending: PendingJob) -> None:
-        """Note that a job is indexed, unless it has changed since."""
+    def settle(self, pending: Sequence[PendingJob]) -> None:
+        """Note that jobs are indexed, except those that have changed since."""
 
-    def defer(self, pending: PendingJob, seconds: float) -> None:
-        """Leave a job pending and come back to it later."""
+    def defer(self, pending: Sequence[PendingJob], seconds: float) -> None:
+        """Leave jobs pending and come back to them later."""
 
     def forget(self, tenant: str, job_id: str) -> None:
         """Remove a job's passages, and what the review queue tells of it, before its transcript is erased.

@@ -34,6 +34,18 @@ def durable_file(path: Path | str) -> Iterator[BinaryIO]:
         os.fsync(file.fileno())
 
 
+def write_durably(path: str, content: bytes) -> None:
+    """Create a file as `durable_file` does, of what is in memory."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
+    try:
+        left = memoryview(content)
+        while left:
+            left = left[os.write(descriptor, left) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def sync(path: Path | str) -> None:
     """Wait until a file's content, or the names in a folder, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)

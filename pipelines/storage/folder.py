@@ -7,7 +7,7 @@ import shutil
 import stat
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -15,7 +15,7 @@ from typing import BinaryIO
 from pipelines.core import BlobRef
 from pipelines.errors import BlobMissing, StorageError, StoreUnavailable
 from pipelines.file_hash import HashingWriter, hash_stream
-from pipelines.storage.atomic_write import durable_file, sync
+from pipelines.storage.atomic_write import durable_file, sync, write_durably
 from pipelines.storage.disk_faults import writing_fault
 from pipelines.storage.key_rules import (
     OWNER_NAME,
@@ -53,10 +53,12 @@ class LocalStore:
 
     def put(self, key: str, data: bytes, *, sha256: str = "") -> BlobRef:
         """Store ``data`` durably, replacing what was there."""
-        target = self._path(key)
-        with self._writing(key), self._replacing(target) as file:
-            file.write(data)
+        self._put_all({key: data})
         return BlobRef(key=key, n_bytes=len(data), sha256=sha256 or hashlib.sha256(data).hexdigest())
+
+    def put_all(self, blobs: Mapping[str, bytes]) -> None:
+        """Store several blobs durably, each replacing what was there; a folder is synced once for all its blobs."""
+        self._put_all(blobs)
 
     def put_file(self, key: str, path: Path, *, sha256: str = "") -> BlobRef:
         """Store a file's content with bounded memory; moves a plain file of the same file system, else copies it.
@@ -199,6 +201,27 @@ class LocalStore:
     def _path(self, key: str) -> str:
         return f"{self._root_name}/{validated_key(key)}"
 
+    def _put_all(self, blobs: Mapping[str, bytes]) -> None:
+        targets = [self._path(key) for key in blobs]
+        if not targets:
+            return
+        with self._writing(next(iter(blobs))):
+            self._prepare()
+            written: list[str] = []
+            try:
+                for data in blobs.values():
+                    written.append(f"{self._temporary}/{uuid.uuid4().hex}")
+                    write_durably(written[-1], data)
+                for temporary, target in zip(written, targets, strict=True):
+                    self._move(temporary, target)
+            except BaseException:
+                for temporary in written:
+                    with suppress(FileNotFoundError):
+                        os.unlink(temporary)
+                raise
+            for folder in dict.fromkeys(map(os.path.dirname, targets)):
+                _sync_names(folder)
+
     @contextmanager
     def _reading(self, key: str) -> Iterator[None]:
         try:
@@ -273,6 +296,11 @@ class LocalStore:
             shutil.copyfileobj(source, file, _COPY_BLOCK_BYTES)
 
     def _rename(self, source: Path | str, target: str) -> None:
+        self._move(source, target)
+        _sync_names(os.path.dirname(target))
+
+    def _move(self, source: Path | str, target: str) -> None:
+        """Give a file its name, which is durable after `_sync_names` of its folder."""
         folder = os.path.dirname(target)
         for attempt in range(_RENAME_ATTEMPTS):
             try:
@@ -283,22 +311,24 @@ class LocalStore:
             except FileNotFoundError:  # there is no folder yet, or a concurrent delete pruned it between the two steps
                 if attempt + 1 == _RENAME_ATTEMPTS or not os.path.exists(source):
                     raise
-        with suppress(FileNotFoundError):  # the blob was deleted since, and its folder with it
-            sync(folder)
 
     def _make_folder(self, folder: str) -> None:
-        """Make a folder and the missing ones above it, each durable in its parent."""
-        if os.path.isdir(folder):
-            return
+        """Make a folder and the missing ones above it, each durable in its parent.
+
+        Raises `FileNotFoundError` when a concurrent delete has pruned a folder already.
+        """
         parent = os.path.dirname(folder)
-        if folder != parent:
-            self._make_folder(parent)
-        with suppress(FileExistsError):
+        try:
             os.mkdir(folder, 0o700)
-            sync(parent)
-        # Raises FileNotFoundError when a concurrent delete has pruned the folder already.
-        if not stat.S_ISDIR(os.stat(folder).st_mode):
-            raise NotADirectoryError(errno.ENOTDIR, "a blob has the name of this folder", folder)
+        except FileExistsError:
+            if not stat.S_ISDIR(os.stat(folder).st_mode):
+                raise NotADirectoryError(errno.ENOTDIR, "a blob has the name of this folder", folder) from None
+            return
+        except FileNotFoundError:
+            self._make_folder(parent)
+            with suppress(FileExistsError):
+                os.mkdir(folder, 0o700)
+        sync(parent)
 
     def _unlink(self, path: str) -> bool:
         try:
@@ -340,6 +370,11 @@ class LocalStore:
                     yield from self._walk(f"{folder}/{name[:-1]}", key, "", after)
             elif key > after:
                 yield key
+
+
+def _sync_names(folder: str) -> None:
+    with suppress(FileNotFoundError):  # the blobs were deleted since, and their folder with them
+        sync(folder)
 
 
 def measure_file(path: Path, sha256: str = "") -> tuple[int, str]:

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -42,6 +42,9 @@ class MeasuredStore:
 
     def put(self, key: str, data: bytes, *, sha256: str = "") -> BlobRef:
         return self._timed("put", lambda: self._store.put(key, data, sha256=sha256))
+
+    def put_all(self, blobs: Mapping[str, bytes]) -> None:
+        self._timed("put", lambda: self._store.put_all(blobs))
 
     def put_file(self, key: str, path: Path, *, sha256: str = "") -> BlobRef:
         return self._timed("put", lambda: self._store.put_file(key, path, sha256=sha256))

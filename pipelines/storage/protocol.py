@@ -1,6 +1,6 @@
 """`BlobStore`: what a store of bytes by key does."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -19,6 +19,13 @@ class BlobStore(Protocol):
 
         ``sha256`` is its digest in hexadecimal, where the caller has it: it is not computed again, and the reference
         carries it.
+        """
+
+    def put_all(self, blobs: Mapping[str, bytes]) -> None:
+        """Store several blobs durably, by key, each replacing what was there: together they cost less than one by one.
+
+        After an error some of them are there and others not; each is whole or as it was. No digest is computed that
+        the store itself does not need.
         """
 
     def put_file(self, key: str, path: Path, *, sha256: str = "") -> BlobRef:

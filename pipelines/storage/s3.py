@@ -38,6 +38,7 @@ READ_ATTEMPTS = 3
 PART_BYTES = 16 * 2**20  # a file of 10,000 parts, S3's limit, has 156 GiB; boto3 enlarges the parts beyond that
 UPLOAD_THREADS = 3  # a file's upload holds at most this many parts in memory
 DELETE_THREADS = 8
+PUT_THREADS = 4  # of one caller's blobs, which are small: all documents of a transcript at once
 CLAIM_ATTEMPTS = 5
 
 _INSUFFICIENT_STORAGE = 507  # HTTP; MinIO's and Swift's answer
@@ -75,6 +76,14 @@ class S3Store:
         with self._mapped(key):
             self._s3().put_object(Bucket=self.bucket, Key=name, Body=data, Metadata={_CHECKSUM: sha256})
         return BlobRef(key=key, n_bytes=len(data), sha256=sha256)
+
+    def put_all(self, blobs: Mapping[str, bytes]) -> None:
+        """Store several blobs, each replacing what was there, some at a time."""
+        for key in blobs:
+            validated_key(key)
+        with ThreadPoolExecutor(PUT_THREADS) as pool:
+            for _ in pool.map(self.put, blobs, blobs.values()):
+                pass
 
     def put_file(self, key: str, path: Path, *, sha256: str = "") -> BlobRef:
         """Store a file's content, in parts read one by one; raises `StorageError` when ``path`` cannot be read."""

@@ -24,6 +24,7 @@ IDEOGRAPHIC = "\u3005-\u3007" + KANA + HAN + RARE_HAN
 
 SENTENCE_END = ".?!。？！｡…؟।॥"
 CLAUSE_END = ",;:，；：、､،؛—"
+_SENTENCE_ENDS, _CLAUSE_ENDS = tuple(SENTENCE_END), tuple(CLAUSE_END)
 
 _WIDE_OPENING = "（［｛【《〈「『〔“"
 _WIDE_CLOSING = "，。、；：？！…—～·）］｝】》〉」』〕”ー"
@@ -66,12 +67,12 @@ def is_bare_punctuation(text: str) -> bool:
 
 def ends_sentence(text: str) -> bool:
     """Say whether text ends like a sentence, closing quotes and brackets aside."""
-    return text.rstrip().rstrip(_TRAILING_QUOTES).endswith(tuple(SENTENCE_END))
+    return text.rstrip().rstrip(_TRAILING_QUOTES).endswith(_SENTENCE_ENDS)
 
 
 def ends_clause(text: str) -> bool:
     """Say whether text ends like a clause: comma, colon, semicolon, dash."""
-    return text.rstrip().rstrip(_TRAILING_QUOTES).endswith(tuple(CLAUSE_END))
+    return text.rstrip().rstrip(_TRAILING_QUOTES).endswith(_CLAUSE_ENDS)
 
 
 def join_spoken(texts: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ written first; its row in the ledger makes it count (`CorrectionRepository.add`)
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -94,6 +94,9 @@ class CorrectionRepository(Protocol):
 
     def of_job(self, tenant: str, job_id: str) -> Sequence[Correction]:
         """Return a job's versions, oldest first."""
+
+    def newest(self, job_ids: Collection[str]) -> Mapping[str, Correction]:
+        """Return the newest version of each job that has one, by its id; unknown jobs are none of these."""
 
 
 def corrected(

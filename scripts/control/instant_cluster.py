@@ -23,7 +23,18 @@ from pipelines.storage.folder import LocalStore
 from pipelines.whisper.options import DecodeRequest
 
 TALLY_INTERVAL_S = 0.5
-STORE_OPERATIONS = ("put", "put_file", "get", "get_range", "open", "exists", "list", "delete", "delete_prefix")
+STORE_OPERATIONS = (
+    "put",
+    "put_all",
+    "put_file",
+    "get",
+    "get_range",
+    "open",
+    "exists",
+    "list",
+    "delete",
+    "delete_prefix",
+)
 LANGUAGE = "en"
 WORDS_PER_S = 2.5  # as fast as people speak: results have the size of real ones
 

@@ -56,6 +56,15 @@ class CorrectionsContract(LedgerBase):
         assert len(corrected.of_job("acme", "j1")) == 2
         assert len(ledger.events("acme", "j1")) == 3
 
+    def test_the_newest_of_several_jobs(self, ledger: Ledger, another: Ledger, corrected: CorrectionRepository) -> None:
+        """Each job that has versions comes with its last one; others, and jobs that do not exist, do not come."""
+        for job_id in ("j2", "j3"):
+            ledger.create(make_job(job_id))
+        corrected.add("acme", "j1", version(1))
+        second = corrected.add("acme", "j1", version(2))
+        only = corrected.add("acme", "j3", version(1))
+        assert another.corrections.newest(["j1", "j2", "j3", "j4"]) == {"j1": second, "j3": only}
+
     def test_of_nobody_else(self, corrected: CorrectionRepository) -> None:
         """Another tenant's job is unknown here, and so is one that does not exist."""
         for tenant, job_id in (("other", "j1"), ("acme", "j2")):

@@ -11,7 +11,7 @@ from pipelines.ledger.protocol import Lease, Ledger
 from pipelines.review.findings import Finding
 from pipelines.review.protocol import Reviewed, ReviewFilter, ReviewPage
 from pipelines.review.reasons import WEIGHTS, ReviewReason
-from pipelines.search.protocol import ERASURE_S
+from pipelines.search.protocol import ERASURE_S, IndexEntry
 from pipelines.transcript.corrections import Correction
 from tests.contracts.ledger_base import TRANSCRIBED, LedgerBase, after, make_job
 from tests.contracts.search import add_batch, add_entries
@@ -46,8 +46,9 @@ class ReviewContract(LedgerBase):
         """Index the one job that pends."""
         (pending,) = ledger.search.pending(10)
         said = Segment(id=0, channel=0, speaker="", start_s=0.0, end_s=900.0, text="Said here.")
-        assert ledger.search.write(pending, (), version, Reviewed(findings=findings, segments=(said,)))
-        ledger.search.settle(pending)
+        reviewed = Reviewed(findings=findings, segments=(said,))
+        assert ledger.search.write([IndexEntry(pending=pending, version=version, reviewed=reviewed)]) == [pending]
+        ledger.search.settle([pending])
 
     def test_the_highest_score_first(self, ledger: Ledger, another: Ledger, lease: Lease) -> None:
         """Over all jobs of the tenant, with what is told of each item; counted, and summed up in seconds."""

@@ -12,7 +12,7 @@ from pipelines.jobs.reference import Reference
 from pipelines.ledger.protocol import Lease, Ledger
 from pipelines.ledger.schema import batch_entries, batches
 from pipelines.search.passages import Passage, PassageKind
-from pipelines.search.protocol import ERASURE_S, Hit, SearchFilter, SearchPage, SearchSort
+from pipelines.search.protocol import ERASURE_S, Hit, IndexEntry, PendingJob, SearchFilter, SearchPage, SearchSort
 from pipelines.search.query import parse
 from pipelines.transcript.corrections import Correction
 from tests.contracts.ledger_base import TRANSCRIBED, LedgerBase, after, make_job
@@ -38,6 +38,11 @@ def texts(page: SearchPage) -> list[str]:
     return [hit.passage.text for hit in page.hits]
 
 
+def wrote(ledger: Ledger, pending: PendingJob, *passages: Passage, version: int = 0) -> bool:
+    """Write what is found of a job; return whether that was done."""
+    return bool(ledger.search.write([IndexEntry(pending=pending, passages=passages, version=version)]))
+
+
 class SearchContract(LedgerBase):
     """Queries, filters, pages, tenants; what becomes of the index when jobs change."""
 
@@ -60,8 +65,8 @@ class SearchContract(LedgerBase):
     def index(self, ledger: Ledger, *passages: Passage, version: int = 0) -> None:
         """Do what the indexer does with the one job that pends."""
         (pending,) = ledger.search.pending(10)
-        assert ledger.search.write(pending, passages, version)
-        ledger.search.settle(pending)
+        assert wrote(ledger, pending, *passages, version=version)
+        ledger.search.settle([pending])
 
     def put(self, ledger: Ledger, lease: Lease, job_id: str, *passages: Passage, **named: object) -> None:
         self.end(ledger, lease, job_id, **named)  # type: ignore[arg-type]
@@ -227,19 +232,49 @@ class SearchContract(LedgerBase):
         """What was read before a change is not written, nor is the change's mark taken away."""
         self.end(ledger, lease, "j1")
         (old,) = ledger.search.pending(10)
-        assert ledger.search.write(old, (speech("old"),), 0)
+        assert wrote(ledger, old, speech("old"))
         ledger.corrections.add("acme", "j1", Correction(version=1, author="", note="", n_segments=1, name="000001-x"))
-        assert not ledger.search.write(old, (speech("older"),), 0)
-        ledger.search.settle(old)
-        ledger.search.defer(old, 100.0)
+        assert not wrote(ledger, old, speech("older"))
+        ledger.search.settle([old])
+        ledger.search.defer([old], 100.0)
         assert self.found(ledger, "old") == ["old"]
         self.index(ledger, speech("new"), version=1)
         assert self.found(ledger, "old") == []
 
+    def test_several_at_once(self, ledger: Ledger, lease: Lease) -> None:
+        """Jobs are written together; those that changed, are gone or are another tenant's do not keep the rest out."""
+        self.put(ledger, lease, "j5", speech("five before"))
+        for job_id in ("j1", "j2", "j3", "j4"):
+            self.end(ledger, lease, job_id)  # all created in one moment
+        ledger.search.rebuild()
+        found = {each.job_id: each for each in ledger.search.pending(10)}
+        fix = Correction(version=1, author="", note="", n_segments=1, name="000001-x")
+        ledger.corrections.add("acme", "j2", fix)
+        ledger.delete("acme", "j3")
+        found["j4"] = replace(found["j4"], tenant="other")
+        entries = [
+            IndexEntry(pending=pending, passages=(speech(f"found in {job_id}"), speech("again", 5.0)), version=number)
+            for number, (job_id, pending) in enumerate(sorted(found.items()))
+        ]
+        assert [each.job_id for each in ledger.search.write(entries)] == ["j1", "j5"]
+        assert self.found(ledger, "found") == ["found in j1", "found in j5"]
+        assert self.found(ledger, "five") == []
+        hits = ledger.search.find("acme", parse("found"), ANY).hits
+        assert {hit.job.id: hit.version for hit in hits} == {"j1": 0, "j5": 4}
+        ledger.search.settle([found["j1"], found["j2"], found["j5"]])
+        assert {each.job_id for each in ledger.search.pending(10)} == {"j2", "j4"}
+
+    def test_nothing_at_once(self, ledger: Ledger) -> None:
+        """No jobs are none."""
+        assert ledger.search.write([]) == []
+        ledger.search.settle([])
+        ledger.search.defer([], 1.0)
+        assert ledger.corrections.newest([]) == {}
+
     def test_indexing_put_off(self, ledger: Ledger, lease: Lease, clock: ManualClock) -> None:
         """A job that cannot be indexed now comes again later, and holds up no others."""
         self.end(ledger, lease, "j1")
-        ledger.search.defer(ledger.search.pending(1)[0], 60.0)
+        ledger.search.defer(ledger.search.pending(1), 60.0)
         self.end(ledger, lease, "j2")
         assert [each.job_id for each in ledger.search.pending(10)] == ["j2"]
         clock.advance(61.0)
@@ -253,8 +288,8 @@ class SearchContract(LedgerBase):
         (second,) = another.search.claim(10, 30.0)
         assert first | {second.job_id} == {"j1", "j2", "j3"}
         assert not ledger.search.claim(10, 30.0)
-        assert another.search.write(second, (speech("mine"),), 0)
-        another.search.settle(second)
+        assert wrote(another, second, speech("mine"))
+        another.search.settle([second])
         clock.advance(31.0)
         assert {each.job_id for each in another.search.claim(10, 30.0)} == first
         fix = Correction(version=1, author="", note="", n_segments=1, name="000001-x")
@@ -269,7 +304,7 @@ class SearchContract(LedgerBase):
         (pending,) = ledger.search.pending(10)
         for job_id in ("j1", "j3"):
             ledger.delete("acme", job_id)
-        assert not another.search.write(pending, (speech("gone too"),), 0)
+        assert not wrote(another, pending, speech("gone too"))
         assert self.found(another, "gone") == ["gone not"]
         assert not another.search.pending(10)
 

@@ -37,6 +37,21 @@ class StoreContract:
         store.put("a/b", b"new")
         assert store.get("a/b") == b"new"
 
+    def test_put_all(self, store: BlobStore) -> None:
+        """Several blobs are stored at once, of one folder and of others, each in place of what was there; or none."""
+        store.put("acme/j1/results/a.json", b"longer than the new one")
+        blobs = {"acme/j1/results/a.json": CONTENT, "acme/j1/results/b": b"", "acme/j2/work/c": b"c", "d": b"d"}
+        store.put_all(blobs)
+        assert {key: store.get(key) for key in store.list("")} == blobs
+        store.put_all({})
+        assert len(list(store.list(""))) == len(blobs)
+
+    def test_put_all_of_what_is_no_key(self, store: BlobStore) -> None:
+        """One name that is no key keeps them all out."""
+        with pytest.raises(StorageError):
+            store.put_all({"a/b": b"", "../c": b""})
+        assert list(store.list("")) == []
+
     def test_empty_blob(self, store: BlobStore) -> None:
         """A blob of no bytes exists and reads as no bytes."""
         store.put("a/empty", b"")

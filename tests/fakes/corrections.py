@@ -1,6 +1,6 @@
 """Versions of corrected transcripts in memory: passes the same contract tests as the book in a database."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
@@ -57,6 +57,11 @@ class MemoryCorrections:
         """Return a job's versions, oldest first; raises `JobUnknown`."""
         with self._using():
             return self._versions.get(self._get_job(tenant, job_id).id, ())
+
+    def newest(self, job_ids: Collection[str]) -> Mapping[str, Correction]:
+        """Return the newest version of each job that has one, by its id."""
+        with self._using():
+            return {job_id: self._versions[job_id][-1] for job_id in job_ids if job_id in self._versions}
 
     def forget(self, job_id: str) -> None:
         """What `Ledger.delete` does with a job's versions."""

@@ -6,10 +6,20 @@ from contextlib import AbstractContextManager
 from pipelines.ids import new_id
 from pipelines.jobs.job import Job
 from pipelines.ledger.protocol import Clock
-from pipelines.review.protocol import NOTHING_TO_REVIEW, Reviewed
+from pipelines.review.protocol import NOTHING_TO_REVIEW
 from pipelines.search.cursor import SearchCursor
 from pipelines.search.passages import Passage
-from pipelines.search.protocol import COUNTED, ERASURE_S, RANKED, Hit, PendingJob, SearchFilter, SearchPage, SearchSort
+from pipelines.search.protocol import (
+    COUNTED,
+    ERASURE_S,
+    RANKED,
+    Hit,
+    IndexEntry,
+    PendingJob,
+    SearchFilter,
+    SearchPage,
+    SearchSort,
+)
 from pipelines.search.query import SearchQuery
 from pipelines.search.ranking import score
 from tests.fakes.review import MemoryReview
@@ -61,35 +71,19 @@ class MemorySearch:
                 self._pending[each.job_id] = (self._clock() + seconds, each.stamp)
             return claimed
 
-    def write(
-        self,
-        pending: PendingJob,
-        passages: Sequence[Passage],
-        version: int,
-        reviewed: Reviewed = NOTHING_TO_REVIEW,
-    ) -> bool:
+    def write(self, entries: Sequence[IndexEntry]) -> Sequence[PendingJob]:
         with self._using():
-            if not self._unchanged(pending):
-                return False
-            if pending.job_id not in self._numbers:
-                number = round(self._jobs()[pending.job_id].created_at_s * 1000) * 2
-                while number in self._numbers.values():
-                    number += 1
-                self._numbers[pending.job_id] = number
-            self._passages[pending.job_id] = tuple(passages), version
-            job = self._jobs()[pending.job_id]
-            self.review.put(job, reviewed if job.decodes else NOTHING_TO_REVIEW, version)
-            return True
+            return [entry.pending for entry in entries if self._write(entry)]
 
-    def settle(self, pending: PendingJob) -> None:
+    def settle(self, pending: Sequence[PendingJob]) -> None:
         with self._using():
-            if self._unchanged(pending):
-                del self._pending[pending.job_id]
+            for each in filter(self._unchanged, pending):
+                del self._pending[each.job_id]
 
-    def defer(self, pending: PendingJob, seconds: float) -> None:
+    def defer(self, pending: Sequence[PendingJob], seconds: float) -> None:
         with self._using():
-            if self._unchanged(pending):
-                self._pending[pending.job_id] = (self._clock() + seconds, pending.stamp)
+            for each in filter(self._unchanged, pending):
+                self._pending[each.job_id] = (self._clock() + seconds, each.stamp)
 
     def forget(self, tenant: str, job_id: str) -> None:
         with self._using():
@@ -148,6 +142,20 @@ class MemorySearch:
                 n_pending=sum(job_id in jobs for job_id in self._pending),
                 next_cursor=str(shown[-1]) if len(left) > limit else None,
             )
+
+    def _write(self, entry: IndexEntry) -> bool:
+        pending = entry.pending
+        if not self._unchanged(pending):
+            return False
+        if pending.job_id not in self._numbers:
+            number = round(self._jobs()[pending.job_id].created_at_s * 1000) * 2
+            while number in self._numbers.values():
+                number += 1
+            self._numbers[pending.job_id] = number
+        self._passages[pending.job_id] = tuple(entry.passages), entry.version
+        job = self._jobs()[pending.job_id]
+        self.review.put(job, entry.reviewed if job.decodes else NOTHING_TO_REVIEW, entry.version)
+        return True
 
     def _unchanged(self, pending: PendingJob) -> bool:
         job = self._jobs().get(pending.job_id)

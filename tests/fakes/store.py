@@ -3,7 +3,7 @@
 import hashlib
 import io
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,6 +27,13 @@ class MemoryStore:
         with self._lock:
             self._blobs[validated_key(key)] = bytes(data)
         return BlobRef(key=key, n_bytes=len(data), sha256=sha256 or hashlib.sha256(data).hexdigest())
+
+    def put_all(self, blobs: Mapping[str, bytes]) -> None:
+        """Store several blobs, each replacing what was there."""
+        for key in blobs:
+            validated_key(key)
+        for key, data in blobs.items():
+            self.put(key, data)
 
     def put_file(self, key: str, path: Path, *, sha256: str = "") -> BlobRef:
         """Store a file's content, known by ``sha256``; raises `StorageError` when ``path`` cannot be read."""

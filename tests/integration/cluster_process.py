@@ -36,7 +36,7 @@ LEDGER_WRITES = frozenset(
         *("begin", "finish"),  # of its receipts
     }
 )
-STORE_WRITES = frozenset({"put", "put_file", "delete", "delete_prefix"})
+STORE_WRITES = frozenset({"put", "put_all", "put_file", "delete", "delete_prefix"})
 
 # A server that has imported everything already forks each process in milliseconds.
 _context = multiprocessing.get_context("forkserver")

@@ -133,6 +133,24 @@ def test_server_restarts(server, ledger, how):
     assert ledger.get("acme", "j1") == stored
 
 
+def test_a_connection_that_was_just_used_is_not_tried(ledger, monkeypatch):
+    """A round trip for each transaction is spared; a connection that was idle for long is tried before it is used."""
+    engine = ledger._database._engine
+    pings, ping = [], engine.dialect.do_ping
+
+    def noting(connection):
+        pings.append(connection)
+        return ping(connection)
+
+    monkeypatch.setattr(engine.dialect, "do_ping", noting)
+    for _ in range(5):
+        ledger.check()
+    assert not pings
+    monkeypatch.setattr(database, "PING_AFTER_S", 0.0)
+    ledger.check()
+    assert pings
+
+
 def test_server_restarts_under_load(server, ledger):
     """Creations that fail while the server restarts are repeated with the same arguments: each job is there once."""
     n_threads, n_jobs = 4, 30

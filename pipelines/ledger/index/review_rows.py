@@ -1,8 +1,10 @@
-"""Rows of the review queue, inside the caller's transaction, which has locked the job's row."""
+"""Rows of the review queue, inside the caller's transaction, which has locked the jobs' rows."""
 
 import json
+from collections import defaultdict
+from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from pipelines.jobs.job import Job
 from pipelines.ledger.rules import storable
@@ -21,15 +23,23 @@ def job_id_of(name: str) -> str:
     return name.rsplit(".", 2)[0]
 
 
-def put_items(connection: Connection, job: Job, reviewed: Reviewed, version: int) -> None:
-    """Write a job's items in place of its open ones; what was heard stays, and brings no item again."""
-    own = review_items.c.job_id == job.id
-    connection.execute(delete(review_items).where(own, review_items.c.heard_at_s.is_(None)))
-    columns = (review_items.c.channel, review_items.c.start_s, review_items.c.end_s)
-    heard = [
-        Stretch(channel=channel, start_s=start_s, end_s=end_s)
-        for channel, start_s, end_s in connection.execute(select(*columns).where(own))
-    ]
+_OF_JOBS = review_items.c.job_id.in_(bindparam("ids", expanding=True))
+_REMOVE_OPEN = delete(review_items).where(_OF_JOBS, review_items.c.heard_at_s.is_(None))
+_HEARD = select(
+    *(review_items.c.job_id, review_items.c.channel, review_items.c.start_s, review_items.c.end_s),
+).where(_OF_JOBS)
+
+
+def put_items(connection: Connection, found: Sequence[tuple[Job, Reviewed, int]]) -> None:
+    """Write the items of jobs, each of a version of its transcript, in place of their open ones.
+
+    What was heard stays, and brings no item again.
+    """
+    ids = {"ids": [job.id for job, _, _ in found]}
+    connection.execute(_REMOVE_OPEN, ids)
+    heard: defaultdict[str, list[Stretch]] = defaultdict(list)
+    for job_id, channel, start_s, end_s in connection.execute(_HEARD, ids):
+        heard[job_id].append(Stretch(channel=channel, start_s=start_s, end_s=end_s))
     rows = [
         {
             "id": item_id(job.id, item),
@@ -45,7 +55,8 @@ def put_items(connection: Connection, job: Job, reviewed: Reviewed, version: int
             "text": storable(item.text),
             "heard_by": "",
         }
-        for item in items_of(reviewed.findings, reviewed.segments, heard)
+        for job, reviewed, version in found
+        for item in items_of(reviewed.findings, reviewed.segments, heard[job.id])
     ]
     if rows:
         connection.execute(insert(review_items), rows)

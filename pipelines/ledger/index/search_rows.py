@@ -4,10 +4,10 @@ A passage's id is the number of its job, which grows with the job's time of crea
 down: in descending order of ids the newest jobs come first, each from its start, and a period is a range of ids.
 """
 
-from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, case, delete, func, insert, literal, select, text
+from sqlalchemy import Connection, bindparam, case, delete, func, insert, literal, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pipelines.ids import new_id
@@ -76,24 +76,64 @@ def _renewing(statement: Any) -> Any:
     return statement.on_conflict_do_update(index_elements=["job_id"], set_={"stamp": new.stamp, "due_at_s": later})
 
 
+_OF_NUMBERS = delete(search_passages).where(search_passages.c.job_number.in_(bindparam("numbers", expanding=True)))
+_NUMBERS = select(search_jobs.c.job_id, search_jobs.c.number).where(
+    search_jobs.c.job_id.in_(bindparam("ids", expanding=True))
+)
+_TAKEN = select(search_jobs.c.number).where(search_jobs.c.number.in_(bindparam("numbers", expanding=True)))
+_NEW_VERSION = (
+    update(search_jobs).where(search_jobs.c.number == bindparam("of_number")).values(version=bindparam("now"))
+)
+
+
 def remove_passages(connection: Connection, job_id: str) -> None:
     """Delete a job's passages; its number stays."""
-    own = select(search_jobs.c.number).where(search_jobs.c.job_id == job_id).scalar_subquery()
-    connection.execute(delete(search_passages).where(search_passages.c.job_number == own))
+    numbers = [number for _, number in connection.execute(_NUMBERS, {"ids": [job_id]})]
+    if numbers:
+        connection.execute(_OF_NUMBERS, {"numbers": numbers})
 
 
-def put_passages(connection: Connection, job: Job, passages: Sequence[Passage], version: int) -> None:
-    """Write a job's passages where there are none; the caller has locked the job's row."""
-    connection.execute(search_jobs.update().where(search_jobs.c.job_id == job.id).values(version=version))
-    number = connection.execute(select(search_jobs.c.number).where(search_jobs.c.job_id == job.id)).scalar()
-    if number is None:
-        number = _free_number(connection, job.created_at_s)
-        connection.execute(insert(search_jobs).values(number=number, job_id=job.id, version=version))
+class PassageWords(NamedTuple):
+    """A passage and the tokens of its text."""
+
+    passage: Passage
+    tokens: Sequence[str]
+
+    @classmethod
+    def of(cls, passage: Passage) -> "PassageWords":
+        """Cut a passage's text into its tokens."""
+        return cls(passage, [token.text for token in tokens(storable(passage.text))])
+
+
+def put_passages(connection: Connection, found: Sequence[tuple[Job, Sequence[PassageWords], int]]) -> None:
+    """Write the passages of jobs, each of a version of its transcript, in place of their earlier ones.
+
+    The caller has locked the jobs' rows. Another writer may take a new job's number meanwhile (``IntegrityError``).
+    """
+    ids = [job.id for job, _, _ in found]
+    numbers = {row.job_id: row.number for row in connection.execute(_NUMBERS, {"ids": ids})}
+    if numbers:
+        connection.execute(_OF_NUMBERS, {"numbers": list(numbers.values())})
+        changed = [{"of_number": numbers[job.id], "now": version} for job, _, version in found if job.id in numbers]
+        connection.execute(_NEW_VERSION, changed)
+    new = [(job, version) for job, _, version in found if job.id not in numbers]
+    if new:
+        numbers |= _free_numbers(connection, [job for job, _ in new])
+        rows = [{"number": numbers[job.id], "job_id": job.id, "version": version} for job, version in new]
+        connection.execute(insert(search_jobs), rows)
     as_text = _fts_text if is_sqlite(connection) else _tsvector
+    written = [row for job, passages, _ in found for row in _rows(job, numbers[job.id], passages, as_text)]
+    if written:
+        connection.execute(insert(search_passages), written)
+
+
+def _rows(
+    job: Job, number: int, passages: Sequence[PassageWords], as_text: Callable[[Sequence[str], Sequence[str]], str]
+) -> Iterator[dict[str, Any]]:
     shared = [scope("t", job.tenant), scope("j", job.id), *_metadata(job.reference.metadata)]
     last = (number + 1) * MAX_PASSAGES - 1
-    rows = [
-        {
+    for place, (passage, words) in enumerate(passages[:MAX_PASSAGES]):
+        yield {
             "id": last - place,
             "job_number": number,
             "segment_id": passage.segment_id,
@@ -103,14 +143,8 @@ def put_passages(connection: Connection, job: Job, passages: Sequence[Passage], 
             "speaker": storable(passage.speaker),
             "language": storable(passage.language),
             "text": storable(passage.text),
-            "tokens": as_text(
-                [*shared, *_own_scopes(passage)], [token.text for token in tokens(storable(passage.text))]
-            ),
+            "tokens": as_text([*shared, *_own_scopes(passage)], words),
         }
-        for place, passage in enumerate(passages[:MAX_PASSAGES])
-    ]
-    if rows:
-        connection.execute(insert(search_passages), rows)
 
 
 def matching_ids(
@@ -142,14 +176,26 @@ def _jobs_of_batch(connection: Connection, batch_id: str) -> list[str]:
     return list(connection.scalars(query.limit(_OR_AT_MOST + 1)))
 
 
-def _free_number(connection: Connection, created_at_s: float) -> int:
-    """Return the first free number from a time on; another writer may take it meanwhile (``IntegrityError``)."""
-    number = _number(created_at_s)
+def _free_numbers(connection: Connection, new: Sequence[Job]) -> dict[str, int]:
+    """Return a free number for each job, the first from its time of creation on; nobody else may have it meanwhile."""
+    wanted = {job.id: _number(job.created_at_s) for job in new}
+    taken = set(connection.scalars(_TAKEN, {"numbers": list(wanted.values())}))
+    found: dict[str, int] = {}
+    for job_id, number in sorted(wanted.items(), key=lambda each: each[1]):
+        if number in taken:
+            number = _free_number(connection, number, taken)
+        found[job_id] = number
+        taken.add(number)
+    return found
+
+
+def _free_number(connection: Connection, number: int, taken: Collection[int]) -> int:
+    """Return the first free number from one on that is not among the ``taken``."""
     while True:
         following = range(number, number + _NUMBERS_PER_LOOK)
         near = select(search_jobs.c.number).where(search_jobs.c.number.between(following[0], following[-1]))
-        taken = set(connection.scalars(near))
-        if free := [each for each in following if each not in taken]:
+        held = {*connection.scalars(near), *taken}
+        if free := [each for each in following if each not in held]:
             return free[0]
         number = following[-1] + 1
 

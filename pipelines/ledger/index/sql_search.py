@@ -1,26 +1,55 @@
 """The search index in the ledger's database: `SqlSearch`, over FTS5 in SQLite and ``tsvector`` in PostgreSQL."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, delete, func, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.sql.elements import ColumnElement
 
 from pipelines.errors import JobUnknown, LedgerUnavailable
 from pipelines.ledger.database import Database
 from pipelines.ledger.index.review_rows import blank_items, put_items
-from pipelines.ledger.index.search_rows import mark, mark_ended, matching_ids, put_passages, remove_passages
+from pipelines.ledger.index.search_rows import (
+    PassageWords,
+    mark,
+    mark_ended,
+    matching_ids,
+    put_passages,
+    remove_passages,
+)
 from pipelines.ledger.protocol import Clock
 from pipelines.ledger.rows import filled, job_of, known_row
 from pipelines.ledger.schema import jobs, search_jobs, search_passages, search_pending
-from pipelines.review.protocol import NOTHING_TO_REVIEW, Reviewed
+from pipelines.review.protocol import NOTHING_TO_REVIEW
 from pipelines.search.cursor import SearchCursor
 from pipelines.search.passages import Passage, PassageKind
-from pipelines.search.protocol import COUNTED, ERASURE_S, RANKED, Hit, PendingJob, SearchFilter, SearchPage, SearchSort
+from pipelines.search.protocol import (
+    COUNTED,
+    ERASURE_S,
+    RANKED,
+    Hit,
+    IndexEntry,
+    PendingJob,
+    SearchFilter,
+    SearchPage,
+    SearchSort,
+)
 from pipelines.search.query import SearchQuery
 from pipelines.search.ranking import score
 
 _WRITE_ATTEMPTS = 5
+
+# Built once: it is asked every second, whatever there is to do.
+_ANY_DUE = select(search_pending.c.job_id).where(search_pending.c.due_at_s <= bindparam("now_s")).limit(1)
+_IDS: BindParameter[str] = bindparam("ids", expanding=True)
+# In the order in which every writer of several jobs locks them.
+_LOCKED = select(jobs).where(jobs.c.id.in_(_IDS)).order_by(jobs.c.id).with_for_update()
+_STAMPS = select(search_pending.c.job_id, search_pending.c.stamp).where(search_pending.c.job_id.in_(_IDS))
+# What somebody else writes in this moment has changed: it is left alone, and not waited for.
+_UNCHANGED = search_pending.c.job_id.in_(
+    select(search_pending.c.job_id)
+    .where(tuple_(search_pending.c.job_id, search_pending.c.stamp).in_(bindparam("names", expanding=True)))
+    .with_for_update(skip_locked=True)
+)
 
 
 class SqlSearch:
@@ -47,11 +76,13 @@ class SqlSearch:
 
     def claim(self, limit: int, seconds: float) -> Sequence[PendingJob]:
         """Return jobs to index to one caller; see `pipelines.search.protocol.SearchIndex.claim`."""
+        with self._database.reading() as connection:
+            # Indexers look every second: mostly there is nothing to write.
+            if connection.execute(_ANY_DUE, {"now_s": self._clock()}).first() is None:
+                return ()
         due = search_pending.c.due_at_s <= self._clock()
         query = select(search_pending.c.job_id, search_pending.c.stamp).where(due)
         query = query.order_by(search_pending.c.due_at_s, search_pending.c.job_id).limit(limit)
-        if not self.pending(1):
-            return ()  # indexers look every second: mostly there is nothing to write
         with self._database.writing() as connection:
             stamps = {row.job_id: row.stamp for row in connection.execute(query.with_for_update(skip_locked=True))}
             mine = search_pending.c.job_id.in_(stamps)
@@ -64,34 +95,30 @@ class SqlSearch:
             if job_id in tenants
         ]
 
-    def write(
-        self,
-        pending: PendingJob,
-        passages: Sequence[Passage],
-        version: int,
-        reviewed: Reviewed = NOTHING_TO_REVIEW,
-    ) -> bool:
-        """Put passages in place of a job's earlier ones; see `pipelines.search.protocol.SearchIndex.write`."""
+    def write(self, entries: Sequence[IndexEntry]) -> Sequence[PendingJob]:
+        """Put passages in place of jobs' earlier ones; see `pipelines.search.protocol.SearchIndex.write`."""
+        # Before the transaction, whose lock others wait for.
+        words = {entry.pending.job_id: [*map(PassageWords.of, entry.passages)] for entry in entries}
         for _ in range(_WRITE_ATTEMPTS):
             try:
                 with self._database.writing() as connection:
-                    return _write(connection, pending, passages, version, reviewed)
-            except JobUnknown:
-                return False
+                    return _write(connection, entries, words)
             except IntegrityError:
-                continue  # another job took the number: look again
+                continue  # another job took a number: look again
         raise LedgerUnavailable("other writers keep taking the same numbers of the search index")
 
-    def settle(self, pending: PendingJob) -> None:
-        """Note that a job is indexed, unless it has changed since."""
-        with self._database.writing() as connection:
-            connection.execute(delete(search_pending).where(*_unchanged(pending)))
+    def settle(self, pending: Sequence[PendingJob]) -> None:
+        """Note that jobs are indexed, except those that have changed since."""
+        if pending:
+            with self._database.writing() as connection:
+                connection.execute(delete(search_pending).where(_UNCHANGED), _names(pending))
 
-    def defer(self, pending: PendingJob, seconds: float) -> None:
-        """Leave a job pending and come back to it later."""
-        with self._database.writing() as connection:
-            later = update(search_pending).where(*_unchanged(pending)).values(due_at_s=self._clock() + seconds)
-            connection.execute(later)
+    def defer(self, pending: Sequence[PendingJob], seconds: float) -> None:
+        """Leave jobs pending and come back to them later."""
+        if pending:
+            with self._database.writing() as connection:
+                later = update(search_pending).where(_UNCHANGED).values(due_at_s=self._clock() + seconds)
+                connection.execute(later, _names(pending))
 
     def forget(self, tenant: str, job_id: str) -> None:
         """Remove a job's passages and mark it; see `pipelines.search.protocol.SearchIndex.forget`."""
@@ -142,19 +169,27 @@ class SqlSearch:
 
 
 def _write(
-    connection: Connection, pending: PendingJob, passages: Sequence[Passage], version: int, reviewed: Reviewed
-) -> bool:
-    job = job_of(known_row(connection, pending.tenant, pending.job_id, lock=True))
-    if connection.execute(select(search_pending.c.job_id).where(*_unchanged(pending))).first() is None:
-        return False
-    remove_passages(connection, job.id)
-    put_passages(connection, job, passages, version)
-    put_items(connection, job, reviewed if job.decodes else NOTHING_TO_REVIEW, version)
-    return True
+    connection: Connection, entries: Sequence[IndexEntry], words: Mapping[str, Sequence[PassageWords]]
+) -> Sequence[PendingJob]:
+    ids = {"ids": [entry.pending.job_id for entry in entries]}
+    known = {row.id: job_of(row) for row in connection.execute(_LOCKED, ids)}
+    stamps = {row.job_id: row.stamp for row in connection.execute(_STAMPS, ids)}
+    wanted = [
+        (job, entry)
+        for entry in entries
+        if (job := known.get(entry.pending.job_id)) is not None
+        and job.tenant == entry.pending.tenant
+        and stamps.get(job.id) == entry.pending.stamp
+    ]
+    if wanted:
+        put_passages(connection, [(job, words[job.id], entry.version) for job, entry in wanted])
+        reviewed = ((job, entry.reviewed if job.decodes else NOTHING_TO_REVIEW, entry.version) for job, entry in wanted)
+        put_items(connection, [*reviewed])
+    return [entry.pending for _, entry in wanted]
 
 
-def _unchanged(pending: PendingJob) -> tuple[ColumnElement[bool], ...]:
-    return search_pending.c.job_id == pending.job_id, search_pending.c.stamp == pending.stamp
+def _names(pending: Sequence[PendingJob]) -> dict[str, list[tuple[str, str]]]:
+    return {"names": [(each.job_id, each.stamp) for each in pending]}
 
 
 def _ranked(connection: Connection, ids: Collection[int], query: SearchQuery) -> list[SearchCursor]:

@@ -1,6 +1,6 @@
 """The indexer: what is published is found, in its newest version; what is erased meanwhile is not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -19,10 +19,10 @@ from pipelines.core import (
     Segment,
     Transcript,
 )
-from pipelines.errors import StoreUnavailable
+from pipelines.errors import LedgerUnavailable, StoreUnavailable
 from pipelines.ledger.protocol import Lease
 from pipelines.review.protocol import ReviewFilter
-from pipelines.search.protocol import SearchFilter
+from pipelines.search.protocol import IndexEntry, PendingJob, SearchFilter
 from pipelines.search.query import parse
 from pipelines.storage.layout import JobKeys
 from pipelines.transcript.corrections import Correction
@@ -162,9 +162,9 @@ def test_half_erased_meanwhile(
     end(ledger, lease)
     write = ledger.search.write
 
-    def written_late(*args: object) -> bool:
+    def written_late(entries: Sequence[IndexEntry]) -> Sequence[PendingJob]:
         store.delete(KEYS.transcript)
-        return write(*args)  # type: ignore[arg-type]
+        return write(entries)
 
     monkeypatch.setattr(ledger.search, "write", written_late)
     indexer.index_some()
@@ -193,6 +193,52 @@ def test_what_nobody_can_read(
     clock.advance(UNREADABLE_AGAIN_S)
     assert indexer.index_some() == 1
     assert found(ledger, "mended")
+
+
+def test_jobs_that_wait_together_are_written_together(
+    ledger: MemoryLedger, lease: Lease, store: MemoryStore, indexer: SearchIndexer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one transaction, until there are too many passages; what nobody can write keeps only itself from the index."""
+    written: list[list[str]] = []
+    write = ledger.search.write
+
+    def noting(entries: Sequence[IndexEntry]) -> Sequence[PendingJob]:
+        written.append([entry.pending.job_id for entry in entries])
+        if any(passage.text == "poison" for entry in entries for passage in entry.passages):
+            raise ValueError("a value that the ledger refuses")
+        return write(entries)
+
+    monkeypatch.setattr(ledger.search, "write", noting)
+    monkeypatch.setattr("deployments.artifacts.search_indexer.PASSAGES_AT_ONCE", 3)
+    for number, text in enumerate(("one", "poison", "three", "four")):
+        store.put(replace(KEYS, job_id=f"j{number}").transcript, encode(transcript(text)))
+        end(ledger, lease, f"j{number}")
+    assert indexer.index_some() == 4
+    assert written == [["j0", "j1", "j2"], ["j0"], ["j1"], ["j2"], ["j3"]]
+    assert [bool(found(ledger, text)) for text in ("one", "poison", "three", "four")] == [True, False, True, True]
+    assert indexer.index_some() == 0
+
+
+def test_an_outage_in_the_middle(
+    ledger: MemoryLedger, lease: Lease, store: MemoryStore, indexer: SearchIndexer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written stays so; the rest waits again at once."""
+    monkeypatch.setattr("deployments.artifacts.search_indexer.PASSAGES_AT_ONCE", 1)
+    for job_id in ("j1", "j2", "j3"):
+        store.put(replace(KEYS, job_id=job_id).transcript, encode(transcript(f"in {job_id}")))
+        end(ledger, lease, job_id)
+    write = ledger.search.write
+
+    def failing(entries: Sequence[IndexEntry]) -> Sequence[PendingJob]:
+        if entries[0].pending.job_id == "j2":
+            raise LedgerUnavailable("away")
+        return write(entries)
+
+    monkeypatch.setattr(ledger.search, "write", failing)
+    with pytest.raises(LedgerUnavailable):
+        indexer.index_some()
+    assert len(found(ledger, "in")) == 1
+    assert [pending.job_id for pending in ledger.search.pending(10)] == ["j2", "j3"]
 
 
 def test_what_is_to_be_heard(ledger: MemoryLedger, lease: Lease, store: MemoryStore, indexer: SearchIndexer) -> None:

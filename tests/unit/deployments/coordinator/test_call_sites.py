@@ -18,7 +18,7 @@ from tests.support.in_process_cluster import InProcessCluster, succeeded
 from tests.support.waiting import until
 
 NUMBERS = range(1, 41)  # four chunks in two spans
-BLOB_CALLS = ("put", "get", "get_range", "exists", "list", "delete", "delete_prefix")
+BLOB_CALLS = ("put", "put_all", "get", "get_range", "exists", "list", "delete", "delete_prefix")
 LEDGER_CALLS = (
     "migrate",
     "acquire_lease",

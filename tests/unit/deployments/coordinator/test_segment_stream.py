@@ -1,6 +1,7 @@
 """The Segmenter's stream goes on over everything that may break it; each span arrives once."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -36,9 +37,11 @@ class Breaking:
     def __init__(self, *breaks: tuple[int, Exception] | None) -> None:
         self._breaks = iter(breaks)
         self.n_calls = 0
+        self.first_times: list[bool] = []
 
     async def segment(self, request: SegmentRequest) -> AsyncIterator[Found]:
         self.n_calls += 1
+        self.first_times.append(request.first_time)
         fault = next(self._breaks)
         for index in range(4):
             if fault is not None and fault[0] == index:
@@ -53,10 +56,12 @@ class Breaking:
         raise NotImplementedError
 
 
-async def collect(segmenter: Breaking, max_attempts: int = 3) -> list[Found | SegmentReport]:
+async def collect(
+    segmenter: Breaking, max_attempts: int = 3, request: SegmentRequest = REQUEST
+) -> list[Found | SegmentReport]:
     storage_retry = StorageRetry(Backoff(first_s=0.0, longest_s=0.0))
     return [
-        found async for found in spans_of(segmenter, REQUEST, storage_retry, max_attempts=max_attempts, pause_s=0.0)
+        found async for found in spans_of(segmenter, request, storage_retry, max_attempts=max_attempts, pause_s=0.0)
     ]
 
 
@@ -66,6 +71,14 @@ async def test_each_span_once(error: Exception) -> None:
     segmenter = Breaking((0, error), (2, error), (1, error), (3, error), None)
     assert await collect(segmenter, max_attempts=3) == [*map(span, range(4)), SUMMARY]
     assert segmenter.n_calls == 5
+
+
+@pytest.mark.parametrize("error", [ReplicaLost("dead"), TimedOut("hangs"), StoreUnavailable("away")])
+async def test_only_the_first_call_is_the_first_time(error: Exception) -> None:
+    """The store may hold what a call that broke off has made."""
+    segmenter = Breaking((2, error), (1, error), None)
+    await collect(segmenter, request=replace(REQUEST, first_time=True))
+    assert segmenter.first_times == [True, False, False]
 
 
 def test_a_restart_loses_nothing() -> None:

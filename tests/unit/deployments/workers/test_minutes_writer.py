@@ -244,7 +244,8 @@ async def test_what_writing_took_is_told(store: MemoryStore) -> None:
     assert (report.outcome, report.writer) == ("written", "extractive")
     keys = JobKeys(tenant="acme", job_id="a1")
     assert report.n_bytes == sum(len(store.get(keys.result(name))) for name in RESULT_FORMATS)
-    assert [call.operation for call in report.store_calls].count("put") == len(RESULT_FORMATS)
+    # The documents of the transcript are stored together, and so are those of the minutes.
+    assert [call.operation for call in report.store_calls].count("put") == 2
     writer.error = MinutesParked("away")
     parked = (await minutes_writer.write(REQUEST)).report
     assert parked is not None

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 
-from deployments.artifacts.search_indexer import SearchIndexer
+from deployments.artifacts.search_indexer import JOBS_PER_ROUND, SearchIndexer
 from deployments.workers.search_index_worker import INDEX_INTERVAL_S, SearchIndexWorker
 from pipelines.errors import LedgerUnavailable
 from tests.contracts.ledger_base import after, make_job, won
@@ -41,14 +41,15 @@ async def pauses(indexer: Rounds) -> list[float]:
     return found
 
 
-async def test_rounds_follow_one_another_while_something_waits() -> None:
-    assert await pauses(Rounds(20, 3, 0)) == [INDEX_INTERVAL_S]
+async def test_rounds_follow_one_another_while_they_are_full() -> None:
+    """Jobs that end one by one are not indexed one by one: those of a second share their transactions."""
+    assert await pauses(Rounds(JOBS_PER_ROUND, JOBS_PER_ROUND, 3, 1, 0)) == [INDEX_INTERVAL_S] * 3
 
 
 async def test_an_outage_ends_nothing() -> None:
     """What waited is indexed when the storage is back."""
     assert (
-        await pauses(Rounds(LedgerUnavailable("away"), 20, LedgerUnavailable("away"), 1, 0)) == [INDEX_INTERVAL_S] * 3
+        await pauses(Rounds(LedgerUnavailable("away"), 20, LedgerUnavailable("away"), 1, 0)) == [INDEX_INTERVAL_S] * 4
     )
 
 

@@ -39,6 +39,11 @@ KEYS = JobKeys(tenant="t", job_id="j")
 SOURCES = SourceLimits()
 REQUEST = SegmentRequest(tenant="t", job_id="j", split_channels=False, window_s=2.0)
 
+SHORT_SPANS = SegmenterOptions(
+    max_duration_s=3600.0,
+    segmentation=SegmentationOptions(window_s=2.0, first_span_s=1.0, span_s=1.0, max_span_s=30.0),
+)
+
 
 class CountingStore(MemoryStore):
     """Remembers what was put; refuses the puts after the ``limit``-th."""
@@ -67,12 +72,7 @@ async def cut(
     store: BlobStore, request: SegmentRequest = REQUEST, sources: SourceLimits = SOURCES
 ) -> list[BlobRef | Span | SourceSummary]:
     """What is found, without what it took."""
-    options = SegmenterOptions(
-        max_duration_s=3600.0,
-        sources=sources,
-        segmentation=SegmentationOptions(window_s=2.0, first_span_s=1.0, span_s=1.0, max_span_s=30.0),
-    )
-    stream = Segmenter(store=store, options=options).segment(request)
+    stream = Segmenter(store=store, options=replace(SHORT_SPANS, sources=sources)).segment(request)
     return [found async for found in stream if not isinstance(found, SegmentReport)]
 
 
@@ -341,3 +341,46 @@ async def test_a_recording_that_is_kept_no_more(store: CountingStore) -> None:
     with pytest.raises(AudioGone, match="job gone"):
         await cut(store, replace(REQUEST, job_id="later", recording_of="gone"))
     assert not list(store.list(JobKeys(tenant="t", job_id="later").root))
+
+
+async def test_a_recording_that_nobody_has_cut_asks_for_nothing(store: CountingStore) -> None:
+    """Only for the recording. What a call made whose answer was lost is written over by the same."""
+    asked: list[str] = []
+
+    class Asked(CountingStore):
+        def get(self, key: str) -> bytes:
+            asked.append(key)
+            return super().get(key)
+
+        def list(self, prefix: str, *, after: str = ""):
+            asked.append(prefix)
+            return super().list(prefix, after=after)
+
+    noting = Asked()
+    noting.put_file(KEYS.source, RECORDING)
+    first = await cut(noting, replace(REQUEST, first_time=True))
+    assert asked == [KEYS.source]
+    assert timeless(first) == timeless(await cut(store))
+    assert timeless(await cut(noting, replace(REQUEST, first_time=True))) == timeless(first)
+    assert timeless(await cut(noting)) == timeless(first)
+
+
+@pytest.mark.parametrize("together_s", [0.0, 60.0], ids=["one by one", "together"])
+async def test_an_error_comes_after_the_spans_before_it(
+    store: CountingStore, monkeypatch: pytest.MonkeyPatch, together_s: float
+) -> None:
+    """Whether spans are told one by one or together."""
+    monkeypatch.setattr(segmenter, "TOGETHER_S", together_s)
+    other = MemoryStore()
+    other.put_file(KEYS.source, RECORDING)
+    whole = await cut(other)
+    store.limit = 4  # the samples and the tables of two spans
+    found: list[object] = []
+
+    async def read() -> None:
+        async for part in Segmenter(store=store, options=SHORT_SPANS).segment(REQUEST):
+            found.append(part)
+
+    with pytest.raises(StoreUnavailable):
+        await read()
+    assert found == whole[:2]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipelines.core import Minutes, Transcript
 from pipelines.errors import OptionError
-from pipelines.export.render import RENDERERS, render
+from pipelines.export.render import RENDERERS, Rendering, render
 from pipelines.export.times import clock, timestamp
 from pipelines.jobs.job import RESULT_FORMATS
 from pipelines.text.cleaning import clean_text, cleaned, one_line
@@ -31,6 +31,15 @@ def test_rendering_is_deterministic(name: str, sample: Callable[[], tuple[Transc
     first = render(name, *sample())
     assert render(name, *sample()) == first
     assert first or name in ("transcript.txt", "transcript.srt")
+
+
+@pytest.mark.parametrize("sample", [call, meeting_in_chinese, nothing, hostile])
+def test_results_of_one_rendering(sample: Callable[[], tuple[Transcript, Minutes, str]]) -> None:
+    """Each is what it is alone, whichever were rendered before."""
+    alone = {name: render(name, *sample()) for name in RESULT_FORMATS}
+    for names in (RESULT_FORMATS, RESULT_FORMATS[::-1]):
+        rendering = Rendering(*sample())
+        assert {name: rendering.render(name) for name in names} == alone
 
 
 @pytest.mark.parametrize("name", TRANSCRIPT_FORMATS)

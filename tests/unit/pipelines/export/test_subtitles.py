@@ -2,6 +2,8 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -16,6 +18,7 @@ from pipelines.export.subtitles import (
     MAX_LINE_WIDE_CHARS,
     MIN_CUE_MS,
     Cue,
+    Subtitles,
     subtitle_cues,
 )
 from pipelines.text.typography import join_spoken, tokens
@@ -254,3 +257,25 @@ def test_tokens_respect_punctuation(text: str, expected: list[str]) -> None:
 def test_joining_speech_puts_spaces_only_where_the_script_has_them(texts: list[str], expected: str) -> None:
     """English sentences are spaced, Chinese ones are not."""
     assert join_spoken(texts) == expected
+
+
+@given(spoken_transcripts(), st.booleans())
+def test_cues_that_were_cut_before(talk: Transcript, first: bool) -> None:
+    """Cues with names and without may be asked for in any order, and again."""
+    both = Subtitles(talk)
+    for name_speakers in (first, not first, first):
+        assert both.cues(name_speakers=name_speakers) == subtitle_cues(talk, name_speakers=name_speakers)
+
+
+def test_nothing_is_cut_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody is named, cues with names and without are cut once for both."""
+    cut = []
+
+    def noting(words: Sequence[object], sheet: object) -> list[tuple[int, int]]:
+        cut.append(words)
+        return [(0, len(words))]
+
+    monkeypatch.setattr("pipelines.export.subtitles._cheapest_cut", noting)
+    nameless = replace(segment("Yes.", 1, 2), speaker="")
+    both = Subtitles(transcript(nameless, replace(nameless, start_s=3, end_s=4)))
+    assert len(both.cues()) == len(both.cues(name_speakers=True)) == len(cut) == 2

@@ -94,6 +94,36 @@ class TestLocalStore(DurableStoreContract):
         assert (store.root / "t/j/source").stat().st_mode & 0o077 == 0
         assert (store.root / "t/j").stat().st_mode & 0o077 == 0
 
+    def test_what_is_on_the_disk_before_put_all_returns(self, store, monkeypatch):
+        """Each file before it has its name, each new folder's name, and each folder's names once, after the last."""
+        synced, named = [], []
+        fsync, replace = os.fsync, os.replace
+
+        def noting_fsync(descriptor):
+            fsync(descriptor)
+            path = os.readlink(f"/proc/self/fd/{descriptor}")
+            synced.append("file" if "~tmp/" in path else os.path.relpath(path, store.root))
+
+        def noting_replace(source, target):
+            replace(source, target)
+            named.append((os.path.relpath(target, store.root), len(synced)))
+
+        store.put("t/j/source", b"")
+        monkeypatch.setattr(os, "fsync", noting_fsync)
+        monkeypatch.setattr(os, "replace", noting_replace)
+        store.put_all({"t/j/results/a": b"a", "t/j/results/b": b"b", "t/j/c": b"c"})
+        assert synced == ["file", "file", "file", "t/j", "t/j/results", "t/j"]
+        assert named == [("t/j/results/a", 4), ("t/j/results/b", 4), ("t/j/c", 4)]
+
+    def test_failed_put_all_leaves_no_files_behind(self, store):
+        """Where one of them cannot be written, the others are whole or absent, and nothing is left under way."""
+        store.put("t/j/source", b"x")
+        with pytest.raises(StoreUnavailable):
+            store.put_all({"t/j/a": b"a", "t/j/source/deeper": b"x", "t/j/b": b"b"})
+        assert store.get("t/j/a") == b"a"
+        assert list(store.list("")) == ["t/j/a", "t/j/source"]
+        assert list((store.root / "~tmp").iterdir()) == []
+
     def test_failed_write_leaves_nothing(self, store):
         """A blob cannot take the name of a folder; the attempt leaves the store as it was."""
         store.put("t/j/source", b"x")
