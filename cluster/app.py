@@ -15,6 +15,7 @@ import ray
 from ray import serve
 from ray.serve import Application, Deployment
 
+from cluster.serve.accepting_router import AcceptingRouter
 from cluster.serve.autoscaling_policy import BacklogPolicy
 from cluster.serve.config_file import APP_NAME
 from cluster.serve.coordinator import CoordinatorReplica
@@ -55,7 +56,9 @@ _NO_CORE = 0
 _IDLE_DIARIZER_S = 600.0
 # A router looks for room in full replicas after longer and longer pauses, by default up to half a second: two calls in
 # every half second were all that a Segmenter got, were they done in a tenth of it.
-_PROMPT = {"max_backoff_s": 0.1}
+_PROMPT: dict[str, Any] = {"max_backoff_s": 0.1}
+# Of what refuses no call, or is called by one process alone, which counts its own calls: see there what that spares.
+_ACCEPTING: dict[str, Any] = {"request_router_class": f"{AcceptingRouter.__module__}:{AcceptingRouter.__name__}"}
 
 
 def build_app(args: dict[str, Any]) -> Application:
@@ -70,7 +73,7 @@ def build_app(args: dict[str, Any]) -> Application:
         name=SEGMENTER,
         max_surge_percent=_NEW_FIRST,
         max_ongoing_requests=_CUT_AT_ONCE * 4,
-        request_router_config=_PROMPT,
+        request_router_config=_PROMPT | (_ACCEPTING if settings.coordinator.shards == 1 else {}),
         autoscaling_config={
             "min_replicas": 1,
             "max_replicas": n_segmenters,
@@ -112,7 +115,12 @@ def build_app(args: dict[str, Any]) -> Application:
         "health_check_period_s": 5,
     }
     minutes_writer = _deployment(
-        MinutesWriterReplica, plan, name=MINUTES_WRITER, num_replicas=settings.minutes.replicas, **waiting
+        MinutesWriterReplica,
+        plan,
+        name=MINUTES_WRITER,
+        num_replicas=settings.minutes.replicas,
+        request_router_config=_ACCEPTING,
+        **waiting,
     ).bind(settings)
     transcribers = {model.name: _transcriber(settings, model, shares[model.name], plan) for model in settings.models}
     shards = [Shard(index, settings.coordinator.shards) for index in range(settings.coordinator.shards)]
@@ -123,6 +131,7 @@ def build_app(args: dict[str, Any]) -> Application:
             name=name,
             num_replicas=1,
             max_ongoing_requests=_MANY,
+            request_router_config=_ACCEPTING,
             ray_actor_options=_on_cpu(settings, 0),
             health_check_period_s=2,
             graceful_shutdown_wait_loop_s=0.5,

@@ -11,12 +11,18 @@ from pathlib import Path
 
 TO_STDERR = "RAY_SERVE_LOG_TO_STDERR"
 COLOURS = "RAY_COLOR_PREFIX"
+MANY_FILES = "RAY_LOG_MONITOR_MANY_FILES_THRESHOLD"
+"""From so many files on Ray looks for new ones every half second, else each time it looks for new lines, 0.1 s apart.
+
+Lines come as soon as ever; the first ones of a process that was just started may come half a second later.
+"""
 LOGGERS = ("ray", "ray.serve")
 
 
 def quieten_components() -> None:
     """Set what Ray's processes read at their start: logs to files only, no colours where nobody sees them."""
     os.environ.setdefault(TO_STDERR, "0")
+    os.environ.setdefault(MANY_FILES, "0")
     if not sys.stderr.isatty():
         os.environ.setdefault(COLOURS, "0")
 

@@ -20,7 +20,6 @@ from cluster.serve.deployment_versions import (
     is_coordinator,
     max_live_jobs,
     scale_to_zero_models,
-    transcriber_name,
 )
 from cluster.serve.engine_share import EngineShare
 from cluster.serve.replica_counts import ReplicaCounts
@@ -69,18 +68,6 @@ def build_counters(settings: Settings) -> CoordinatorMetrics:
     )
 
 
-def count_transcribers() -> dict[str, int]:
-    """Return how many replicas of each model's Transcriber are running, as Serve's controller knows it."""
-    application = serve.status().applications.get(APP_NAME)
-    deployments = application.deployments if application else {}
-    prefix = transcriber_name("")
-    return {
-        name.removeprefix(prefix): sum(n for state, n in status.replica_states.items() if state == "RUNNING")
-        for name, status in deployments.items()
-        if name.startswith(prefix)
-    }
-
-
 class CoordinatorReplica(Coordinator):
     """Starts a Coordinator before its first health check passes, and releases its lease when it is stopped."""
 
@@ -96,6 +83,8 @@ class CoordinatorReplica(Coordinator):
         shard: Shard,
     ) -> None:
         begin_process(settings)
+        counts = ReplicaCounts(transcribers)
+        counts.follow(asyncio.get_running_loop())
         others = [coordinator_handle(index) for index in range(shard.count) if index != shard.index]
         super().__init__(
             ledger=connect_ledger(settings.ledger_url),
@@ -105,7 +94,7 @@ class CoordinatorReplica(Coordinator):
             transcribers={name: TranscriberHandle(handle) for name, handle in transcribers.items()},
             diarizer=DiarizerHandle(diarizer),
             minutes_writer=MinutesHandle(minutes_writer),
-            count_replicas=ReplicaCounts(count_transcribers),
+            count_replicas=counts,
             wake_others=functools.partial(CoordinatorShards(others).wake, 1, counts=False) if others else None,
             counters=build_counters(settings),
             options=CoordinatorOptions(

@@ -1,33 +1,56 @@
-"""`ReplicaCounts`: how many replicas each model has, asked of Serve's controller no more often than once in a while."""
+"""`ReplicaCounts`: how many replicas each model has, as Serve's controller tells every router.
 
-import threading
-import time
-from collections.abc import Callable, Mapping
+Serve has no public way to be told. Its status, the public way to ask, returns the settings of every deployment,
+checks them as they come, and takes some 40 ms of processor time.
+"""
 
-OLDEST_S = 2.0
-"""Of an answer that is given again: polls of batches, readiness and metrics ask several times a second."""
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
+
+import ray
+from ray.serve._private.common import DeploymentID, DeploymentTargetInfo
+from ray.serve._private.constants import SERVE_CONTROLLER_NAME, SERVE_NAMESPACE
+from ray.serve._private.long_poll import LongPollClient, LongPollNamespace
+
+from cluster.serve.config_file import APP_NAME
+from cluster.serve.deployment_versions import transcriber_name
+
+Told = Callable[[DeploymentTargetInfo], None]
 
 
 class ReplicaCounts:
-    """Remembers an answer for `OLDEST_S` seconds. Thread-safe: who asks meanwhile waits for the one who is asking.
+    """Holds the running replicas of each model; the controller tells every change. Thread-safe.
 
-    An answer of Serve's controller holds the settings of every deployment, which are checked as they come: it takes
-    some 40 ms of processor time.
+    Until the controller's first word, which comes at once, a model has none.
     """
 
-    def __init__(self, count: Callable[[], Mapping[str, int]], clock: Callable[[], float] = time.monotonic) -> None:
-        """Take ``count``, which asks and blocks, and a ``clock`` of seconds."""
-        self._count = count
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._counted_s = float("-inf")
-        self._counts: Mapping[str, int] = {}
+    def __init__(self, models: Iterable[str]) -> None:
+        """Take the models whose Transcribers are counted."""
+        self._counts = dict.fromkeys(models, 0)
+        self._client: LongPollClient | None = None
 
     def __call__(self) -> Mapping[str, int]:
-        """Return the replicas of each model; raises what asking raises, and remembers nothing then."""
-        with self._lock:
-            asked_s = self._clock()
-            if asked_s >= self._counted_s + OLDEST_S:
-                self._counts = self._count()
-                self._counted_s = asked_s
-            return self._counts
+        """Return the replicas of each model."""
+        return dict(self._counts)
+
+    def follow(self, loop: AbstractEventLoop, controller: Any = None) -> None:
+        """Have the controller, by default that of the connected cluster, tell changes in ``loop``, which runs."""
+        self._client = LongPollClient(
+            controller or ray.get_actor(SERVE_CONTROLLER_NAME, namespace=SERVE_NAMESPACE),
+            self._listeners(),
+            call_in_event_loop=loop,
+            client_id=f"{APP_NAME} {type(self).__name__}",
+        )
+
+    def _listeners(self) -> dict[Any, Told]:
+        return {
+            (LongPollNamespace.DEPLOYMENT_TARGETS, DeploymentID(name=transcriber_name(model), app_name=APP_NAME)): (
+                partial(self._count, model)
+            )
+            for model in self._counts
+        }
+
+    def _count(self, model: str, targets: DeploymentTargetInfo) -> None:
+        self._counts[model] = len(targets.running_replicas)

@@ -10,11 +10,11 @@ import av
 
 from pipelines.audio.first_bytes import LOOK_BYTES, check_accepted, kind_of
 from pipelines.audio.formats import DEMUXERS
-from pipelines.audio.unclosed import Patched, patches
+from pipelines.audio.unclosed import Patched, may_be_unclosed, patches
 from pipelines.errors import CorruptAudio, EmptyAudio, SourceUnreachable
 
 IO_BUFFER_BYTES = 1 << 17
-_HEAD_BYTES = 1 << 16
+_START_BYTES, _HEAD_BYTES = 4, 1 << 16
 
 
 @contextmanager
@@ -29,12 +29,13 @@ def opened(source: BinaryIO | Path) -> Iterator[Any]:
         return
     n_bytes = source.seek(0, os.SEEK_END)
     source.seek(0)
-    head = source.read(_HEAD_BYTES)
-    if not head:
+    start = source.read(_START_BYTES)
+    if not start:
         raise EmptyAudio("the recording has no bytes")
+    replaced = patches(start + source.read(_HEAD_BYTES), n_bytes) if may_be_unclosed(start) else {}
     source.seek(0)
     try:
-        container = _open(Patched(source, patches(head, n_bytes)))
+        container = _open(Patched(source, replaced))
     except av.error.FFmpegError as error:
         source.seek(0)
         kind = kind_of(source.read(LOOK_BYTES), whole=True)

@@ -13,7 +13,7 @@ The process is not trusted once it has seen a recording: nothing it sends is unp
 
 import json
 import struct
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 from pipelines.errors import CorruptAudio, EmptyAudio, InputError, NoAudioStream, TooLong, UnsupportedFormat
@@ -48,7 +48,7 @@ class DecodeOrder:
 
     def encoded(self) -> bytes:
         """Return the order as it is sent."""
-        return json.dumps(asdict(self)).encode()
+        return json.dumps(vars(self)).encode()
 
     @classmethod
     def decoded(cls, data: bytes) -> "DecodeOrder":

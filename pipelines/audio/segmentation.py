@@ -201,11 +201,8 @@ class _ChannelCutter:
         return cuts
 
     def _judge(self, pcm: Pcm, *, last: bool) -> list[Speech]:
-        speeches = self._vad.push(pcm)
+        speeches = self._vad.push(pcm, last=last)
         self._tape.append_probabilities(self._vad.probabilities)
-        if last:
-            speeches += self._vad.finish()
-            self._tape.append_probabilities(self._vad.probabilities)
         return speeches
 
     def _pack(self, speech: Speech) -> None:

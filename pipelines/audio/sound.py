@@ -5,7 +5,7 @@ It is told by the process that decodes, which is not trusted (`pipelines.audio.s
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
 from pipelines.audio.clock.damage import MAX_STRETCHES, TAIL_TOLERANCE_S, DamageLog
@@ -112,7 +112,7 @@ def _of_mix(remixes: Mapping[int, Sequence[Remix]]) -> Iterator[Note]:
 
 def sound_bytes(sound: Sound) -> bytes:
     """Return what was heard as JSON, without a library: this is said by a process that loads little."""
-    return json.dumps(asdict(sound)).encode()
+    return json.dumps(vars(sound), default=vars).encode()
 
 
 def read_sound(data: bytes | bytearray) -> Sound:

@@ -15,6 +15,11 @@ _W64_DATA = b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 _W64_RIFF = b"riff\x2e\x91\xcf\x11"
 
 
+def may_be_unclosed(start: bytes) -> bool:
+    """Return whether a file that begins so (4 bytes will do) may need `patches`."""
+    return start.startswith((b"RF64", b"BW64", _W64_RIFF[:4], b"FORM"))
+
+
 def patches(head: bytes, n_bytes: int) -> Mapping[int, bytes]:
     """Return what to put where instead of a file's own first bytes; nothing where its sizes are good as they are."""
     if head[:4] in (b"RF64", b"BW64"):

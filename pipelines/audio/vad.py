@@ -132,7 +132,7 @@ def speech_model() -> SpeechModel:
 
 
 class VoiceActivity:
-    """Speech in one channel: `push` PCM blocks of any length, then `finish`."""
+    """Speech in one channel: `push` PCM blocks of any length, then `finish`, or say so with the last one."""
 
     def __init__(self, options: VadOptions | None = None, model: SpeechModel | None = None) -> None:
         self._model: SpeechModel = model or speech_model()
@@ -156,20 +156,22 @@ class VoiceActivity:
         """Padded start of the speech that goes on, ``None`` in silence."""
         return self._detector.open_start
 
-    def push(self, pcm: Pcm) -> list[Speech]:
-        """Take int16 ``[n_samples]``; return the speech whose extent became certain, ascending, never overlapping."""
-        pcm = np.concatenate([self._rest, pcm])
+    def push(self, pcm: Pcm, *, last: bool = False) -> list[Speech]:
+        """Take int16 ``[n_samples]``; return the speech whose extent became certain, ascending, never overlapping.
+
+        With the ``last`` samples the stream ends: its incomplete frame is judged too, and no speech stays open.
+        """
+        n_new = len(self._rest) + len(pcm)
+        n_samples = self.position + n_new
+        pcm = np.concatenate([self._rest, pcm, np.zeros(-n_new % FRAME_SAMPLES if last else 0, np.int16)])
         n_frames = len(pcm) // FRAME_SAMPLES
         self._rest = pcm[n_frames * FRAME_SAMPLES :]
-        self.probabilities = self._model(pcm[: n_frames * FRAME_SAMPLES].reshape(n_frames, FRAME_SAMPLES))
-        return self._detector.push(self.probabilities)
+        self.probabilities = np.zeros(0, np.float32)
+        if n_frames:  # a call costs as much as some ten frames
+            self.probabilities = self._model(pcm[: n_frames * FRAME_SAMPLES].reshape(n_frames, FRAME_SAMPLES))
+        speech = self._detector.push(self.probabilities)
+        return speech + self._detector.finish(n_samples) if last else speech
 
     def finish(self) -> list[Speech]:
-        """Judge the last, incomplete frame, end the stream and return the speech that was still open."""
-        n_samples = self.position + len(self._rest)
-        if not len(self._rest):
-            self.probabilities = np.zeros(0, np.float32)
-            return self._detector.finish(n_samples)
-        finished = self.push(np.zeros(FRAME_SAMPLES - len(self._rest), np.int16))
-        finished += self._detector.finish(n_samples)
-        return finished
+        """End the stream and return the speech that was still open."""
+        return self.push(self._rest[:0], last=True)

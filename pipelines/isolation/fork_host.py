@@ -6,6 +6,7 @@ with two descriptors, the child's socket and a pipe for its exit status.
 """
 
 import contextlib
+import ctypes
 import gc
 import os
 import selectors
@@ -14,12 +15,16 @@ import socket
 import struct
 from collections.abc import Callable
 
+from pipelines.isolation import seccomp
 from pipelines.isolation.limits import CHILD_SOCKET, ProcessLimits, confine
 
 MAX_ORDER_BYTES = 4096
 ORPHAN_CHECK_S = 5.0
 STATUS = struct.Struct("<id")  # exit code, negative for a signal; processor seconds
 READY, STARTED = b"!", b"+"
+_LIBC = ctypes.CDLL(None)
+_fork = ctypes.PyDLL(None, use_errno=True).fork
+"""Fork without the work of ``os.fork`` in a child, which sees to locks that other threads held: there is no other."""
 
 Work = Callable[[socket.socket], None]
 """What a child does with the socket to its caller."""
@@ -34,9 +39,11 @@ class ForkHost:
     def __init__(self, control: socket.socket, accept: Callable[[bytes], tuple[Work, ProcessLimits]]) -> None:
         self._control = control
         self._accept = accept
+        self._null = os.open(os.devnull, os.O_RDWR)
         self._owner = os.getppid()
         self._selector = selectors.DefaultSelector()
         self._selector.register(control, selectors.EVENT_READ)
+        seccomp.prepare()
 
     def serve(self) -> None:
         """Serve until the caller has ended, even if processes that it forked hold copies of its socket."""
@@ -52,28 +59,39 @@ class ForkHost:
         if not data:
             return False
         connection, status = descriptors
-        pid = os.fork()
+        # Here rather than in the child, which has to copy each page that it changes.
+        task = self._task(data)
+        pid = _fork()
         if pid == 0:
-            self._be_child(connection, data)
+            self._be_child(connection, task)
+        if pid < 0:
+            raise OSError(ctypes.get_errno(), "cannot fork")
         os.close(connection)
         handle = os.pidfd_open(pid)
         socket.send_fds(self._control, [STARTED], [handle])
         self._selector.register(handle, selectors.EVENT_READ, (pid, status))
         return True
 
-    def _be_child(self, connection_fd: int, order: bytes) -> None:
+    def _task(self, order: bytes) -> tuple[Work, ProcessLimits] | None:
+        try:
+            return self._accept(order)
+        except Exception:  # its child ends at once, and the others go on
+            return None
+
+    def _be_child(self, connection_fd: int, task: tuple[Work, ProcessLimits] | None) -> None:
         """Do what runs in the child; never returns."""
         code = 1
         try:
-            null = os.open(os.devnull, os.O_RDWR)
+            if task is None:
+                return
+            work, limits = task
             for standard in (0, 1, 2):
-                os.dup2(null, standard)
+                os.dup2(self._null, standard)
             # Both may be in the way of each other's new place.
             connection_fd = os.dup2(connection_fd, 200) if connection_fd != CHILD_SOCKET else connection_fd
             os.dup2(connection_fd, CHILD_SOCKET)
             os.closerange(CHILD_SOCKET + 1, 4096)
-            connection = socket.socket(fileno=CHILD_SOCKET)  # the kernel is asked what it is, which is refused later
-            work, limits = self._accept(order)
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, CHILD_SOCKET)
             confine(limits)
             work(connection)
             code = 0
@@ -99,5 +117,7 @@ def run_host(descriptor: int, warm_up: Callable[[], None], serve: Callable[[sock
     warm_up()
     gc.collect()
     gc.freeze()
+    if hasattr(_LIBC, "malloc_trim"):
+        _LIBC.malloc_trim(0)  # a child's start and end take the longer, the more memory its host has
     control.sendall(READY)
     serve(control)

@@ -13,6 +13,7 @@ import struct
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS, _MODE_FILTER = 22, 38, 2
 _ALLOW, _KILL_PROCESS, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
@@ -22,9 +23,11 @@ _INSTRUCTION = struct.Struct("=HBBI")  # struct sock_filter: code, steps if true
 _NUMBER, _MACHINE, _ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data; each argument has eight bytes
 _X32_BIT = 0x40000000
 _PROT_EXEC = 0x4
+_ANY_PID = 0x7FFFFFFF  # stands for a process in a program made for none; the kernel gives none this number
+_PRCTL = ctypes.CDLL(None, use_errno=True).prctl
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Machine:
     """An architecture: its name for the audit subsystem, and the numbers of its system calls."""
 
@@ -132,11 +135,16 @@ def restrict_to_computing() -> bool:
     machine = _machine()
     if machine is None:
         return False
-    instructions = b"".join(_INSTRUCTION.pack(*step) for step in filter_steps(machine, os.getpid()))
+    instructions = filter_program(machine, os.getpid())
     program = _Program(len(instructions) // _INSTRUCTION.size, instructions)
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-    prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # the kernel's condition for a filter by an unprivileged process
-    return bool(prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(program), 0, 0) == 0)
+    _PRCTL(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # the kernel's condition for a filter by an unprivileged process
+    return bool(_PRCTL(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(program), 0, 0) == 0)
+
+
+def prepare() -> None:
+    """Work out now what `restrict_to_computing` hands to the kernel, for processes that are forked later."""
+    if (machine := _machine()) is not None:
+        _program_without_pid(machine)
 
 
 def is_supported() -> bool:
@@ -144,7 +152,7 @@ def is_supported() -> bool:
     if _machine() is None:
         return False
     # A filter at no address: a kernel that knows filters complains about the address.
-    refused = ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_SECCOMP, _MODE_FILTER, None, 0, 0) != 0
+    refused = _PRCTL(_PR_SET_SECCOMP, _MODE_FILTER, None, 0, 0) != 0
     return refused and ctypes.get_errno() == errno.EFAULT
 
 
@@ -154,6 +162,21 @@ def _machine() -> Machine | None:
 
 
 Step = tuple[int, int, int, int]
+
+
+def filter_program(machine: Machine, pid: int) -> bytes:
+    """Return `filter_steps` as the kernel takes them."""
+    return _program_without_pid(machine).replace(_is_pid(_ANY_PID), _is_pid(pid))
+
+
+@cache
+def _program_without_pid(machine: Machine) -> bytes:
+    return b"".join(_INSTRUCTION.pack(*step) for step in filter_steps(machine, _ANY_PID))
+
+
+def _is_pid(pid: int) -> bytes:
+    """Return the comparison of an argument with a process, as `_allowed_if` makes it."""
+    return _INSTRUCTION.pack(_IF_EQUAL, 0, 1, pid)
 
 
 def filter_steps(machine: Machine, pid: int) -> Iterator[Step]:

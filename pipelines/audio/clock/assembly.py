@@ -1,6 +1,6 @@
 """`Assembly`: puts frames and gaps of one track, however its format changes, into blocks on one clock."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any, Literal
 
 from pipelines.audio.clock.damage import TAIL_TOLERANCE_S, DamageLog
@@ -59,7 +59,11 @@ class Assembly:
         """
         for item in found:
             if not isinstance(item, Gap):
-                yield from self._frame(item)
+                resampler = self._resampler
+                if resampler is None or not resampler.accepts(item):
+                    resampler = yield from self._change_to(item)
+                if arrays := resampler.feed(item):
+                    yield from self._blocks.push(arrays)
             elif self.has_begun or not item.lost:
                 yield from self._begin()
                 yield from self._gap(item)
@@ -88,18 +92,18 @@ class Assembly:
         yield from self._drained()
         yield from self._blocks.finish()
 
-    def _frame(self, frame: Any) -> Iterator[Pcm]:
-        if self._resampler is None or not self._resampler.accepts(frame):
-            yield from self._drained()
-            n_channels = frame.layout.nb_channels
-            if n_channels > self._max_channels:
-                raise UnsupportedFormat(f"the recording has {n_channels} channels, the limit is {self._max_channels}")
-            resampler = Resampler(frame, self._n_channels or n_channels, self._mixer)
-            if not self._grow:
-                self._n_channels = self._n_channels or n_channels
-            yield from self._begin()
-            self._resampler = resampler
-        yield from self._blocks.push(self._resampler.feed(frame))
+    def _change_to(self, frame: Any) -> Generator[Pcm, None, Resampler]:
+        """Resample frames of the kind of this one from now on."""
+        yield from self._drained()
+        n_channels = frame.layout.nb_channels
+        if n_channels > self._max_channels:
+            raise UnsupportedFormat(f"the recording has {n_channels} channels, the limit is {self._max_channels}")
+        resampler = Resampler(frame, self._n_channels or n_channels, self._mixer)
+        if not self._grow:
+            self._n_channels = self._n_channels or n_channels
+        yield from self._begin()
+        self._resampler = resampler
+        return resampler
 
     def _begin(self) -> Iterator[Pcm]:
         if not self.has_begun:

@@ -40,9 +40,9 @@ class Demultiplexer:
 
     def packets_of(self, stream: Any) -> Iterator[Any]:
         """Yield one track's packets, and None for each `SILENCE_S` in which it has none while others are far ahead."""
-        if len(self._waiting) == 1:
-            yield from self._packets
-            return
+        return self._packets if len(self._waiting) == 1 else self._sorted_out(stream)
+
+    def _sorted_out(self, stream: Any) -> Iterator[Any]:
         own = self._waiting[stream.index]
         reached_s: float | None = None
         while True:

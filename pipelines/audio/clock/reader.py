@@ -89,6 +89,7 @@ class PieceReader:
         Its position is left as it was. ``errors_before`` is `n_errors` before the container was opened.
         """
         stream.codec_context.thread_count = 1
+        self._decode = stream.codec_context.decode
         self._container = container
         self._stream = stream
         self._packets = packets
@@ -133,6 +134,7 @@ class PieceReader:
 
     def __iter__(self) -> Iterator[Piece]:
         self._seen_errors = n_errors()
+        is_amr = self._codec in amr.CODECS
         for packet in self._packets:
             if packet is None:
                 yield self._frame(silent_frame(self._last, self._end_s), troubled=False)
@@ -140,15 +142,15 @@ class PieceReader:
             if not self.n_packets and self._file is not None:
                 self._look_around(packet, self._file)
             self.n_packets += 1
-            self._leapt = (
-                self._is_alone and bool(self._read_to) and (packet.pos or 0) - self._read_to > _MAX_BETWEEN_BYTES
-            )
-            self._read_to = max(self._read_to, (packet.pos or 0) + packet.size)
-            yield from self._passed_over(packet)
-            if self._codec in amr.CODECS:
+            at, n_bytes = packet.pos or 0, packet.size
+            self._leapt = self._is_alone and bool(self._read_to) and at - self._read_to > _MAX_BETWEEN_BYTES
+            self._read_to = max(self._read_to, at + n_bytes)
+            if self._file is not None and self._file.keeps:
+                yield from self._passed_over(packet, self._file)
+            if is_amr:
                 yield from self._amr_pieces(packet)
             else:
-                yield from self._pieces(packet, packet.size)
+                yield from self._pieces(packet, n_bytes)
         yield from self._pieces(None, 0)
 
     def _look_around(self, first: Any, file: ReadBack) -> None:
@@ -168,16 +170,14 @@ class PieceReader:
                 self._cut_out_s = cut_out_share(source, xing) * self.declared_s
         file.seek(back_to)
 
-    def _passed_over(self, packet: Any) -> Iterator[Piece]:
+    def _passed_over(self, packet: Any, file: ReadBack) -> Iterator[Piece]:
         """Yield what was lost in the bytes between the packet before and this one, which a parser left out."""
-        if self._file is None or not self._file.keeps:
-            return
         expected = self._next_at
-        at = self._file.at(bytes(packet)[:_MAX_MATCHED_BYTES], expected or 0)
+        at = file.at(bytes(packet)[:_MAX_MATCHED_BYTES], expected or 0)
         self._next_at = None if at is None else at + packet.size
         if expected is None or at is None or at == expected:
             return
-        length_s = self._time_of(self._skipper.count(self._file.between(expected, at)))
+        length_s = self._time_of(self._skipper.count(file.between(expected, at)))
         if length_s > GAP_TOLERANCE_S:
             yield Piece(length_s=length_s, lost=True)
 
@@ -206,7 +206,7 @@ class PieceReader:
         troubled = before != self._seen_errors or (packet is not None and (packet.is_corrupt or self._leapt))
         self._seen_errors = before
         try:
-            frames = list(self._stream.codec_context.decode(packet))
+            frames = self._decode(packet)
         except av.error.FFmpegError:
             self.n_failures += 1
             self._seen_errors = n_errors()
@@ -231,12 +231,13 @@ class PieceReader:
     def _frame(self, frame: Any, *, troubled: bool) -> Piece:
         """Make a frame a piece; remember its kind and where it ends."""
         self._last = frame
-        length_s = frame.samples / frame.sample_rate if frame.sample_rate else 0.0
+        rate, at_s = frame.sample_rate, frame.time
+        length_s = frame.samples / rate if rate else 0.0
         self._seconds += length_s
-        self._end_s = (self._end_s if frame.time is None else frame.time) + length_s
+        self._end_s = (self._end_s if at_s is None else at_s) + length_s
         return Piece(
             length_s=length_s,
-            stamp_s=frame.time if self._is_stamped else None,
+            stamp_s=at_s if self._is_stamped else None,
             frame=frame,
             troubled=troubled or (self._is_opened_in_trouble and self._seconds < READ_AHEAD_S),
         )

@@ -5,10 +5,10 @@ lost. It is lost where the demuxer or the decoder reported errors before it, and
 out. Pure: pieces go in, frames and gaps come out.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isnan
-from typing import Any
+from typing import Any, NamedTuple
 
 MAX_BLIND_GAP_S = 600.0  # longest hole that is filled although the recording's length does not bear it out
 MAX_UNCONFIRMED_GAP_S = 60.0  # the same for a hole before the last frame of all, which no other frame confirms
@@ -17,12 +17,11 @@ IN_STEP_S = 0.02  # a frame that is so near to its place has nothing missing bef
 CALM_S = 0.25  # of such frames after which errors are no reason for a gap: demuxers report them some packets early
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """A decoded frame, or time without one; ``stamp_s`` is where its container puts it, None where it does not say.
 
     Without a ``frame`` the ``length_s`` is a pause, or ``lost``. ``troubled``: errors were reported since the piece
-    before.
+    before. It is a tuple because there is one for each frame of a codec, and a dataclass takes three times as long.
     """
 
     length_s: float
@@ -85,18 +84,20 @@ class _Clock:
         self._troubled = False
         self._calm_s = 0.0  # of frames where they should be since errors were reported
 
-    def take(self, piece: Piece) -> Iterator[Any | Gap]:
+    def take(self, piece: Piece) -> Sequence[Any | Gap]:
+        """Return frames and gaps that are certain with this piece: nearly always its own frame alone."""
         if piece.troubled or piece.lost:
             self._troubled, self._calm_s = True, -piece.length_s
         stamp_s = piece.stamp_s
         if stamp_s is not None and isnan(stamp_s):
             stamp_s = None  # a timestamp without its unit
         if piece.frame is None and stamp_s is None and not piece.length_s:
-            return
+            return ()
+        before: Sequence[Any | Gap] = ()
         if (held := self._held) is not None:
             self._held = None
             stays = stamp_s is not None and stamp_s >= held.stamp_s + held.piece.length_s - GAP_TOLERANCE_S
-            yield from self._put(held.piece, held.gap if stays else None)
+            before = self._put(held.piece, held.gap if stays else None)
         if stamp_s is not None:
             if self._origin_s is None:
                 self._origin_s = min(self._start_s, stamp_s)
@@ -106,19 +107,21 @@ class _Clock:
                 gap = Gap(length_s=gap_s, lost=self._troubled or not self._has_pauses)
                 self._held = _Held(piece=piece, stamp_s=stamp_s, gap=gap)
                 self._troubled = False
-                return
+                return before
             if abs(gap_s) > GAP_TOLERANCE_S:
                 self._strayed = _Strayed(origin_s=self._origin_s, next_s=stamp_s + piece.length_s)
                 self._origin_s = stamp_s - self._clock_s
             elif gap_s < IN_STEP_S:
                 self._calm_s += piece.length_s
                 self._troubled &= self._calm_s < CALM_S
-        yield from self._put(piece, None)
+        own = self._put(piece, None)
+        return (*before, *own) if before else own
 
-    def finish(self) -> Iterator[Any | Gap]:
-        if (held := self._held) is not None:
-            stays = self._is_believable(held.gap.length_s, MAX_UNCONFIRMED_GAP_S)
-            yield from self._put(held.piece, held.gap if stays else None)
+    def finish(self) -> Sequence[Any | Gap]:
+        if (held := self._held) is None:
+            return ()
+        stays = self._is_believable(held.gap.length_s, MAX_UNCONFIRMED_GAP_S)
+        return self._put(held.piece, held.gap if stays else None)
 
     def _return(self, stamp_s: float) -> None:
         """Take back a step of the clock that only one piece took."""
@@ -132,12 +135,13 @@ class _Clock:
     def _is_believable(self, gap_s: float, limit_s: float) -> bool:
         return gap_s <= limit_s or (self._reach_s is not None and self._clock_s + gap_s <= self._reach_s)
 
-    def _put(self, piece: Piece, gap: Gap | None) -> Iterator[Any | Gap]:
+    def _put(self, piece: Piece, gap: Gap | None) -> Sequence[Any | Gap]:
         if gap is not None:
             self._clock_s += gap.length_s
-            yield gap
         self._clock_s += piece.length_s
+        own: Sequence[Any | Gap] = ()
         if piece.frame is not None:
-            yield piece.frame
+            own = (piece.frame,)
         elif piece.length_s > 0:
-            yield Gap(length_s=piece.length_s, lost=piece.lost)
+            own = (Gap(length_s=piece.length_s, lost=piece.lost),)
+        return own if gap is None else (gap, *own)

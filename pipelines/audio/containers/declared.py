@@ -35,7 +35,8 @@ def declared_s(container: Any, stream: Any, source: BinaryIO, first_at: int | No
         return _seconds(stream.duration, stream) if _counts_samples(stream.codec_context.extradata) else None
     if name == "caf":
         n_frames = stream.frames if stream.codec.canonical_name.startswith("pcm") else 0
-        return _longest(n_frames / stream.codec_context.sample_rate, _seconds(stream.duration, stream))
+        rate = stream.codec_context.sample_rate
+        return _longest(n_frames / rate if rate else None, _seconds(stream.duration, stream))
     if first_at is None:
         return None
     source.seek(max(0, first_at - _HEAD_BYTES))
@@ -47,7 +48,7 @@ def declared_s(container: Any, stream: Any, source: BinaryIO, first_at: int | No
         return _asf(head)
     codec, rate = stream.codec_context, stream.codec_context.sample_rate
     sample = _SAMPLE.fullmatch(stream.codec.canonical_name)
-    if not rate:
+    if not rate or not codec.channels:  # FFmpeg takes a number of channels that it does not believe for none
         return None
     if sample:
         return _data_bytes(name, head) * 8 / (int(sample[1] or 8) * codec.channels * rate) or None

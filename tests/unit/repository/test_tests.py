@@ -24,6 +24,8 @@ PRIVATE = {
         f"{UNIT}/cluster/serve/test_chart.py",
         "_derive_autoscaling_config_from_ray_cr",
     ): "Ray's autoscaler reads a cluster's resource by it",
+    (f"{UNIT}/cluster/serve/test_accepting_router.py", "_private"): "which of a replica's methods Serve calls is asked",
+    (f"{UNIT}/cluster/serve/test_replica_counts.py", "_private"): "Serve's own end of its long poll answers",
     (f"{UNIT}/cluster/serve/test_loopback.py", "_private"): "whether Ray still opens its port there is the question",
     (f"{UNIT}/cluster/serve/test_stopping.py", "_private"): "whether Ray still ends replicas there is the question",
     (

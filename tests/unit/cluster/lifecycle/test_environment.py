@@ -1,12 +1,13 @@
 """The environment that a cluster's Ray starts in."""
 
+import inspect
 import os
 import warnings
 from pathlib import Path
 
 import pytest
 
-from cluster.lifecycle.environment import PROXY_READY_TIMEOUT, prepare_environment, prepare_home
+from cluster.lifecycle.environment import METRICS_INTERVAL, PROXY_READY_TIMEOUT, prepare_environment, prepare_home
 from cluster.settings.secrets import KEY
 from cluster.settings.sections import MinutesSettings
 from cluster.settings.settings import Settings, load_settings
@@ -15,6 +16,7 @@ from pipelines.errors import ConfigurationError
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Ray Serve warns about itself when it is imported
+    from ray.serve._private import constants
     from ray.serve._private.constants import HTTP_PROXY_TIMEOUT
 
 
@@ -32,6 +34,14 @@ def test_a_proxy_may_start_as_slowly_as_serve_waits(settings: Settings) -> None:
     """On a busy machine Ray killed the proxy after 5 s, and `meetmemo up` died of it."""
     prepare_environment(settings)
     assert float(os.environ[PROXY_READY_TIMEOUT]) >= HTTP_PROXY_TIMEOUT
+
+
+def test_counts_reach_ray_once_a_second(settings: Settings) -> None:
+    """Each router and each replica did it ten times a second, whether or not there was anything to count."""
+    os.environ.pop(METRICS_INTERVAL, None)
+    prepare_environment(settings)
+    assert os.environ[METRICS_INTERVAL] == "1000"
+    assert f'"{METRICS_INTERVAL}"' in inspect.getsource(constants), "the installed Ray reads it"
 
 
 def test_the_operators_timeout_wins(settings: Settings) -> None:

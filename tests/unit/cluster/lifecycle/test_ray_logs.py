@@ -1,15 +1,19 @@
 """Ray's logs stay out of what an operator reads."""
 
+import importlib.util
 import logging
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from cluster.lifecycle.environment import NICENESS, prepare_environment, prepare_home
-from cluster.lifecycle.ray_logs import COLOURS, TO_STDERR, divert_driver_logs
+from cluster.lifecycle.ray_logs import COLOURS, MANY_FILES, TO_STDERR, divert_driver_logs
 from cluster.settings.sections import RaySettings
 from cluster.settings.settings import Settings
 
@@ -50,6 +54,30 @@ def test_what_rays_processes_are_told(tmp_path: Path, monkeypatch: pytest.Monkey
         COLOURS: "0",
         NICENESS: "3",
     }
+
+
+def test_ray_looks_for_new_files_twice_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray's log monitor searched the folder of logs ten times a second: most of what it takes of an idle machine."""
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    os.environ.pop(MANY_FILES, None)
+    few = SimpleNamespace(log_filenames={"worker.out"})
+    assert _log_monitor().should_update_filenames(few, time.time()), "Ray's own default"
+    settings = Settings(home=tmp_path / "home")
+    prepare_home(settings)
+    prepare_environment(settings)
+    monitor = _log_monitor()
+    assert not monitor.should_update_filenames(few, time.time())
+    assert monitor.should_update_filenames(few, time.time() - 1)
+
+
+def _log_monitor() -> Any:
+    """Return Ray's `LogMonitor` as a process has it that starts now."""
+    spec = importlib.util.find_spec("ray._private.log_monitor")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.LogMonitor
 
 
 def test_loggers_are_kept_apart(tmp_path: Path) -> None:

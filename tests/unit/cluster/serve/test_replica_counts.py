@@ -1,43 +1,77 @@
-"""Replicas are counted at most once in a while, however many ask."""
+"""Replicas are counted as Serve's own long poll tells them, without a question for each look."""
 
-from collections.abc import Mapping
+import asyncio
+import warnings
+from collections.abc import Callable
+from typing import Any
 
-import pytest
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # Ray declares its own settings in a way pydantic deprecated
+    from ray.serve._private.common import DeploymentID, DeploymentTargetInfo
+    from ray.serve._private.long_poll import LongPollHost, LongPollNamespace
 
-from cluster.serve.replica_counts import OLDEST_S, ReplicaCounts
-from tests.fakes.ledger import ManualClock
+    from cluster.serve.replica_counts import ReplicaCounts
+
+from cluster.serve.config_file import APP_NAME
+from cluster.serve.deployment_versions import transcriber_name
+from tests.support.waiting import until
+
+
+class _Answer:
+    """Serve's answer to one poll, as Ray hands it out."""
+
+    def __init__(self, task: asyncio.Task[Any]) -> None:
+        self._task = task
+
+    def _on_completed(self, callback: Callable[[Any], None]) -> None:
+        def answer(done: asyncio.Task[Any]) -> None:
+            if not done.cancelled():
+                callback(done.result())
+
+        self._task.add_done_callback(answer)
 
 
 class Controller:
-    """Counts how often it is asked."""
+    """Serve's controller, of which only the real `LongPollHost` is there."""
 
     def __init__(self) -> None:
-        self.n_asked = 0
-        self.is_gone = False
+        self.host = LongPollHost()
+        self.n_polls = 0
+        self.listen_for_change = self
+        self._tasks: list[asyncio.Task[Any]] = []
 
-    def count(self) -> Mapping[str, int]:
-        self.n_asked += 1
-        if self.is_gone:
-            raise ConnectionError("gone")
-        return {"tiny": self.n_asked}
+    def remote(self, snapshot_ids: dict[Any, int]) -> _Answer:
+        self.n_polls += 1
+        self._tasks.append(asyncio.create_task(self.host.listen_for_change(dict(snapshot_ids))))
+        return _Answer(self._tasks[-1])
+
+    def tell(self, model: str, n_replicas: int) -> None:
+        deployment = DeploymentID(name=transcriber_name(model), app_name=APP_NAME)
+        replicas: list[Any] = [object() for _ in range(n_replicas)]
+        targets = DeploymentTargetInfo(is_available=True, running_replicas=replicas)
+        key: Any = (LongPollNamespace.DEPLOYMENT_TARGETS, deployment)
+        self.host.notify_changed({key: targets})
+
+    def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
 
 
-def test_an_answer_is_given_again_for_a_while() -> None:
-    """Who asks soon gets the last answer; later the controller is asked anew."""
-    controller, clock = Controller(), ManualClock(100.0)
-    counts = ReplicaCounts(controller.count, clock)
-    assert [counts() for _ in range(5)] == [{"tiny": 1}] * 5
-    clock.advance(OLDEST_S)
-    assert counts() == {"tiny": 2}
-    assert controller.n_asked == 2
-
-
-def test_a_failure_is_not_remembered() -> None:
-    """A controller that did not answer is asked again at once."""
-    controller, clock = Controller(), ManualClock(100.0)
-    counts = ReplicaCounts(controller.count, clock)
-    controller.is_gone = True
-    with pytest.raises(ConnectionError):
+async def test_the_controller_tells_how_many_replicas_there_are() -> None:
+    """What was so before, each change, and the end of the last replica arrive; looks ask nothing."""
+    controller = Controller()
+    controller.tell("tiny", 1)
+    controller.tell("other", 7)
+    counts = ReplicaCounts(["tiny", "large"])
+    assert counts() == {"tiny": 0, "large": 0}
+    counts.follow(asyncio.get_running_loop(), controller)
+    await until(lambda: counts() == {"tiny": 1, "large": 0})
+    controller.tell("large", 3)
+    await until(lambda: counts() == {"tiny": 1, "large": 3})
+    controller.tell("tiny", 0)
+    await until(lambda: counts() == {"tiny": 0, "large": 3} and controller.n_polls == 4)
+    for _ in range(100):
         counts()
-    controller.is_gone = False
-    assert counts() == {"tiny": 2}
+    await asyncio.sleep(0)
+    assert controller.n_polls == 4
+    controller.stop()

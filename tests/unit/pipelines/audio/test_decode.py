@@ -326,6 +326,20 @@ def test_absurd_headers_are_refused() -> None:
         decode(wav(np.zeros((1, 10_000), np.int16), rate=1), max_duration_s=1e9)
 
 
+@pytest.mark.parametrize(
+    ("container", "field", "value"),
+    [("wav", b"fmt ", b"\x01\x7f"), ("caf", b"desc", bytes(8))],
+    ids=["32,513 channels", "0 Hz"],
+)
+def test_headers_that_cannot_be_are_damage(container: str, field: bytes, value: bytes) -> None:
+    """No channels or no rate, as FFmpeg takes them: what the header says of the length cannot be worked out."""
+    data = bytearray(encode(tone(1.0, SAMPLE_RATE), SAMPLE_RATE, container, "pcm_s16le").getvalue())
+    at = data.index(field) + {"wav": 10, "caf": 12}[container]
+    data[at : at + len(value)] = value
+    with pytest.raises(CorruptAudio):
+        decode(io.BytesIO(bytes(data)))
+
+
 def test_error_of_the_store_comes_through() -> None:
     """A source that fails while it is read is no damaged recording: its own error reaches the caller."""
 

@@ -16,9 +16,11 @@ from structlog.testing import capture_logs
 
 from pipelines.audio import sandbox_host
 from pipelines.audio.decode import decode_audio, probe
+from pipelines.audio.own_sounds import KINDS, LENGTH_S, own_sounds
 from pipelines.audio.sandbox import IsolatedDecoder
 from pipelines.audio.sandbox_protocol import ERRORS, MESSAGE
 from pipelines.audio.sound import SoundReport, read_sound
+from pipelines.core import SAMPLE_RATE
 from pipelines.errors import CorruptAudio, InputError, ReplicaLost, StoreUnavailable, TooLong
 from pipelines.isolation import fork_client, limits
 from pipelines.isolation.fork_client import ProcessHost
@@ -182,7 +184,7 @@ def test_another_host_is_started(decoder):
         assert blocks(decoder, file)
 
 
-def run_child(monkeypatch, act, **options):
+def run_child(monkeypatch, act, recording=None, **options):
     """A decoder whose children do ``act`` instead of decoding; forked, not started, so that they know it."""
     monkeypatch.setattr(sandbox_host, "decode_to", act)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -195,7 +197,7 @@ def run_child(monkeypatch, act, **options):
         os._exit(0)
     theirs.close()
     try:
-        return blocks(decoder, io.BytesIO(b"x"))
+        return blocks(decoder, recording or io.BytesIO(b"x"))
     finally:
         decoder.close()
         os.wait()
@@ -303,6 +305,65 @@ def test_a_child_that_goes_wild(monkeypatch, act):
     """It spins, crashes or lies: the recording is corrupt, and nothing else is harmed."""
     with pytest.raises(CorruptAudio):
         run_child(monkeypatch, act, cpu_s=1)
+
+
+def questions(n_bytes):
+    """What a child asks its caller for while it reads a recording of so many bytes in pieces."""
+    asked, recording = [], bytes(range(256)) * (n_bytes // 256)
+
+    class Telling(io.BytesIO):
+        def read(self, size=-1):
+            asked.append((self.tell(), size))
+            return super().read(size)
+
+    def read(connection, order):
+        file = sandbox_host.CallersFile(connection, order.n_bytes)
+        found = file.read(100)
+        file.seek(0)
+        found += file.read(1 << 16)
+        file.seek(-10, os.SEEK_END)
+        found += file.read() + file.read()
+        assert found == recording[:100] + recording[: 1 << 16] + recording[-10:]
+        connection.sendall(MESSAGE.pack(b"D", 0, 0))
+
+    with pytest.MonkeyPatch.context() as patch:
+        assert run_child(patch, read, recording=Telling(recording)) == []
+    return asked
+
+
+def test_short_recordings_are_asked_for_as_a_whole():
+    """Each question wakes two processes: a short recording takes one, of a long one no more is read than is needed."""
+    short = sandbox_host.WHOLE_BYTES
+    assert questions(short) == [(0, short)]
+    assert questions(2 * short) == [(0, 100), (0, 1 << 16), (2 * short - 10, 10)]
+
+
+def test_an_order_that_cannot_be_read_costs_nobody_else(decoder):
+    """Its child ends at once, and the host goes on."""
+    pid = decoder.host.pid
+    process = decoder.host.start_process(b"{")
+    assert process.wait()[0] == 1
+    process.close()
+    with (RECORDINGS / "short.mp3").open("rb") as file:
+        assert blocks(decoder, file)
+    assert decoder.host.pid == pid
+
+
+def test_the_host_has_one_thread(decoder):
+    """Whatever it practised with, no thread is left that could hold a lock while it forks."""
+    with (RECORDINGS / "short.mp3").open("rb") as file:
+        blocks(decoder, file)
+    assert len(os.listdir(f"/proc/{decoder.host.pid}/task")) == 1
+
+
+def test_own_sounds_are_recordings():
+    """What the host practises with decodes, in every kind that is listed, and lasts as long as it should."""
+    sounds = list(own_sounds())
+    assert len(sounds) == len(KINDS)
+    for sound in sounds:
+        (block,) = decode_audio(io.BytesIO(sound), max_duration_s=10.0)
+        assert block.shape[1] == pytest.approx(LENGTH_S * SAMPLE_RATE, rel=0.15)
+        assert np.abs(block).max() > 5_000
 
 
 def test_only_errors_of_recordings_cross():

@@ -98,6 +98,15 @@ def _speech_of(pcm: np.ndarray, options: VadOptions = OPTIONS) -> list[Speech]:
     return [*activity.push(pcm), *activity.finish()]
 
 
+def test_the_last_samples_may_say_so(voice: np.ndarray) -> None:
+    """A stream that ends with its last samples gives the same speech, and frames, as one that is ended afterwards."""
+    for n_samples in (0, 100, len(voice) // FRAME_SAMPLES * FRAME_SAMPLES, len(voice) - 7):
+        activity = VoiceActivity(OPTIONS)
+        assert activity.push(voice[:n_samples], last=True) == _speech_of(voice[:n_samples])
+        assert len(activity.probabilities) == -(-n_samples // FRAME_SAMPLES)
+        assert activity.position == n_samples
+
+
 def test_agrees_with_faster_whisper(voice: np.ndarray) -> None:
     """Speech is found where faster-whisper's own whole-file detection finds it with the same options."""
     theirs = get_speech_timestamps(

@@ -47,6 +47,14 @@ def machine(request):
     return seccomp.MACHINES[request.param]
 
 
+@pytest.mark.parametrize("pid", [1, PID, (1 << 22) - 1])
+def test_a_prepared_program_is_of_the_process_that_takes_it(machine, pid):
+    """What was worked out before a fork is, with the child's own number, the filter that it would have made."""
+    seccomp.prepare()
+    made = b"".join(struct.pack("=HBBI", *step) for step in seccomp.filter_steps(machine, pid))
+    assert seccomp.filter_program(machine, pid) == made
+
+
 def test_only_what_is_listed(machine):
     """Of all numbers a call may have, those on the list pass, and no other."""
     passing = {number for number in range(1024) if judged(machine, number, PID) == ALLOWED}
@@ -206,12 +214,10 @@ def test_machines_without_a_filter(monkeypatch):
 def test_a_kernel_without_filters(monkeypatch):
     """A kernel that knows no filters says so, by another error than a filter at no address brings."""
 
-    class Kernel:
-        @staticmethod
-        def prctl(*arguments):
-            ctypes.set_errno(errno.EINVAL)
-            return -1
+    def prctl(*arguments):
+        ctypes.set_errno(errno.EINVAL)
+        return -1
 
-    monkeypatch.setattr(ctypes, "CDLL", lambda *args, **options: Kernel)
+    monkeypatch.setattr(seccomp, "_PRCTL", prctl)
     assert not seccomp.is_supported()
     assert not seccomp.restrict_to_computing()
