@@ -11,6 +11,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from pipelines.errors import LedgerUnavailable
 from pipelines.jobs.events import Claimed
@@ -135,14 +136,13 @@ def test_server_restarts(server, ledger, how):
 
 def test_a_connection_that_was_just_used_is_not_tried(ledger, monkeypatch):
     """A round trip for each transaction is spared; a connection that was idle for long is tried before it is used."""
-    engine = ledger._database._engine
-    pings, ping = [], engine.dialect.do_ping
+    pings, ping = [], PGDialect_psycopg.do_ping
 
-    def noting(connection):
+    def noting(dialect, connection):
         pings.append(connection)
-        return ping(connection)
+        return ping(dialect, connection)
 
-    monkeypatch.setattr(engine.dialect, "do_ping", noting)
+    monkeypatch.setattr(PGDialect_psycopg, "do_ping", noting)
     for _ in range(5):
         ledger.check()
     assert not pings
