@@ -8,9 +8,9 @@ from typing import Any, BinaryIO
 
 import av
 
+from pipelines.audio.containers.unclosed import Patched, may_be_unclosed, patches
 from pipelines.audio.first_bytes import LOOK_BYTES, check_accepted, kind_of
 from pipelines.audio.formats import DEMUXERS
-from pipelines.audio.unclosed import Patched, may_be_unclosed, patches
 from pipelines.errors import CorruptAudio, EmptyAudio, SourceUnreachable
 
 IO_BUFFER_BYTES = 1 << 17

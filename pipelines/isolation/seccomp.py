@@ -24,7 +24,7 @@ _NUMBER, _MACHINE, _ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data; each
 _X32_BIT = 0x40000000
 _PROT_EXEC = 0x4
 _ANY_PID = 0x7FFFFFFF  # stands for a process in a program made for none; the kernel gives none this number
-_PRCTL = ctypes.CDLL(None, use_errno=True).prctl
+PRCTL = ctypes.CDLL(None, use_errno=True).prctl
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -137,8 +137,8 @@ def restrict_to_computing() -> bool:
         return False
     instructions = filter_program(machine, os.getpid())
     program = _Program(len(instructions) // _INSTRUCTION.size, instructions)
-    _PRCTL(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # the kernel's condition for a filter by an unprivileged process
-    return bool(_PRCTL(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(program), 0, 0) == 0)
+    PRCTL(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # the kernel's condition for a filter by an unprivileged process
+    return bool(PRCTL(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(program), 0, 0) == 0)
 
 
 def prepare() -> None:
@@ -152,7 +152,7 @@ def is_supported() -> bool:
     if _machine() is None:
         return False
     # A filter at no address: a kernel that knows filters complains about the address.
-    refused = _PRCTL(_PR_SET_SECCOMP, _MODE_FILTER, None, 0, 0) != 0
+    refused = PRCTL(_PR_SET_SECCOMP, _MODE_FILTER, None, 0, 0) != 0
     return refused and ctypes.get_errno() == errno.EFAULT
 
 

@@ -13,6 +13,7 @@ from ray.exceptions import RayActorError
 from cluster.settings.sections import LimitSettings
 from cluster.settings.settings import Settings
 from deployments.ports import SegmentRequest
+from deployments.sources.fetch import Fetched, fetch_recording
 from deployments.telemetry.reports import SegmentReport
 from deployments.workers.segmenter import Segmenter
 from pipelines.backoff import Backoff
@@ -284,11 +285,12 @@ async def test_a_slow_source_leaves_a_shared_call(
 ) -> None:
     monkeypatch.setattr(segmenter, "SHARED_FETCH_S", 0.05)
 
-    async def slow(self: Segmenter, request: SegmentRequest, keys: JobKeys) -> BlobRef:
-        await asyncio.sleep(3600 if request.job_id == "f0" else 0)
-        return self._store.put(keys.source, RECORDING.read_bytes())
+    async def slow(url: str, *where: Any) -> Fetched:
+        if url == lying[0]:
+            await asyncio.Event().wait()
+        return await fetch_recording(url, *where)
 
-    monkeypatch.setattr(Segmenter, "_fetch", slow)
+    monkeypatch.setattr("deployments.workers.segmenter.fetch_recording", slow)
     told = await told_of(replica, fetching(lying[::2]))
     assert told[0] == [BEGUN, TakesLong(), None]
     assert isinstance(told[1][-2], SegmentReport)

@@ -7,8 +7,8 @@ import av
 import numpy as np
 import pytest
 
+from pipelines.audio.containers.unclosed import Patched, patches
 from pipelines.audio.decode import decode_audio, probe
-from pipelines.audio.unclosed import Patched, patches
 from pipelines.core import SAMPLE_RATE
 
 SAMPLES = (8_000 * np.sin(np.arange(3 * SAMPLE_RATE) * 0.17)).astype(np.int16)

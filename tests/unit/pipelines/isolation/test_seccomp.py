@@ -218,6 +218,6 @@ def test_a_kernel_without_filters(monkeypatch):
         ctypes.set_errno(errno.EINVAL)
         return -1
 
-    monkeypatch.setattr(seccomp, "_PRCTL", prctl)
+    monkeypatch.setattr(seccomp, "PRCTL", prctl)
     assert not seccomp.is_supported()
     assert not seccomp.restrict_to_computing()
