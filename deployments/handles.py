@@ -220,7 +220,8 @@ class SegmenterHandle:
             try:
                 while (found := await cut.answers.get()) is not None:
                     if isinstance(found, TakesLong):
-                        request = replace(request, source=found.source or request.source, first_time=not found.source)
+                        if found.source:
+                            request = replace(request, source=found.source, first_time=False)
                         break
                     if isinstance(found, Exception):
                         if not cut.begun:
