@@ -101,7 +101,9 @@ class Coordinator:
         self._wake_others = wake_others
         self._telling: asyncio.Task[None] | None = None
         self._storage_retry = storage_retry or StorageRetry()
-        self._job_store = JobStore(ledger, self._leader, options.notifications)
+        self._job_store = JobStore(
+            ledger, self._leader, options.notifications, expects_more=lambda: len(self._runners.jobs) > 1
+        )
         self._waiting = SharedJobReads(ledger, lambda: WATCH_INTERVAL_S)  # for those who follow jobs that nobody began
         self._wake = asyncio.Event()
         self._runners = JobRunners(

@@ -90,7 +90,8 @@ class Dispatcher:
     ``give_up(item, why)`` is called for an item whose ``max_attempts`` are used up, ``lost(pull_id, item, why)`` for
     one whose call ended without its outcome. A claimed batch may take `batch_timeout` seconds. A replica decodes
     ``decode_slots`` batches at once: too few items to fill all of them are divided. ``clock`` gives monotonic seconds.
-    A pull's id names the ``shard``, which has to hear of its outcome.
+    A pull's id names the ``shard``, which has to hear of its outcome. ``expects_more`` says whether recordings are cut
+    whose rows are to come.
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class Dispatcher:
         min_speed: float = 0.02,
         counters: CoordinatorMetrics | None = None,
         clock: Callable[[], float] = time.monotonic,
+        expects_more: Callable[[], bool] = lambda: True,
     ) -> None:
         self.model = model
         self.queue = FairQueue()
@@ -127,6 +129,7 @@ class Dispatcher:
         self._patience_s = wait_timeout_s
         self._min_speed = min_speed
         self._clock = clock
+        self._expects_more = expects_more
         self._slowest_speed: float | None = None
         self._pulls: dict[str, PullCall] = {}
         self._postponed: dict[ItemKey, WorkItem] = {}
@@ -202,7 +205,7 @@ class Dispatcher:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(until_s):
                 await self._arrived.wait()
-                if self._come_fast:
+                if self._come_fast and self._expects_more():
                     async with asyncio.timeout(GATHER_S):
                         await self._full.wait()
         return self._arrived.is_set()

@@ -29,6 +29,7 @@ class Dispatchers(Mapping[str, Dispatcher]):
         *,
         give_up: Callable[[str, WorkItem, str], None],
         lost: Callable[[str, str, WorkItem, str], None],
+        expects_more: Callable[[], bool],
     ) -> None:
         """Take ``give_up(model, item, why)``, called for an item whose attempts by a model are used up.
 
@@ -52,6 +53,7 @@ class Dispatchers(Mapping[str, Dispatcher]):
                 pause_s=options.pause_s,
                 wait_timeout_s=options.batch_patience_s,
                 counters=counters,
+                expects_more=expects_more,
             )
             for model, transcriber in transcribers.items()
         }

@@ -22,9 +22,18 @@ class GroupCommit:
     Belongs to one event loop.
     """
 
-    def __init__(self, apply_many: Callable[[Sequence[JobUpdate]], Sequence[WriteOutcome]]) -> None:
-        """Take ``apply_many``, which blocks and returns per update the stored job or the error that concerns it."""
+    def __init__(
+        self,
+        apply_many: Callable[[Sequence[JobUpdate]], Sequence[WriteOutcome]],
+        *,
+        expects_more: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Take ``apply_many``, which blocks and returns per update the stored job or the error that concerns it.
+
+        ``expects_more`` says whether there are others whose writes are to come.
+        """
         self._apply_many = apply_many
+        self._expects_more = expects_more
         self._waiting: list[tuple[JobUpdate, asyncio.Future[Job]]] = []
         self._writing: asyncio.Task[None] | None = None
         self._began_s = -math.inf  # when the last transaction did
@@ -46,7 +55,7 @@ class GroupCommit:
         clock = asyncio.get_running_loop().time
         try:
             while self._waiting:
-                if clock() - self._began_s < FAST_S:
+                if clock() - self._began_s < FAST_S and self._expects_more():
                     await asyncio.sleep(GATHER_S)
                 self._began_s = clock()
                 taken, self._waiting = self._waiting, []

@@ -56,7 +56,14 @@ class JobRunners:
         ``n_slots`` says how many jobs may be transcribed at once; None: as many as ``options`` say.
         """
         self._steps = steps
-        self.dispatchers = Dispatchers(transcribers, options, counters, give_up=self._give_up, lost=self._lost)
+        self.dispatchers = Dispatchers(
+            transcribers,
+            options,
+            counters,
+            give_up=self._give_up,
+            lost=self._lost,
+            expects_more=lambda: any(run.live.summary is None for run in self.jobs.values()),
+        )
         self.meter = SpeedMeter()
         self.stories = JobStories()
         self._slots = JobSlots(

@@ -29,14 +29,19 @@ class JobStore:
         leader: LeaderLease,
         notifications: JobNotifications,
         clock: Callable[[], float] = time.time,
+        *,
+        expects_more: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Take ``notifications``, which derives the messages of a change, and a ``clock`` of Unix seconds."""
+        """Take ``notifications``, which derives the messages of a change, and a ``clock`` of Unix seconds.
+
+        ``expects_more``: see `GroupCommit`.
+        """
         self._ledger = ledger
         self._leader = leader
         self._notifications = notifications
         self._clock = clock
         self._claim_uncertain = False
-        self._commits = GroupCommit(lambda updates: ledger.apply_many(leader.lease, updates))
+        self._commits = GroupCommit(lambda updates: ledger.apply_many(leader.lease, updates), expects_more=expects_more)
 
     def live(self) -> Sequence[Job]:
         """Return jobs that were begun and have not ended."""

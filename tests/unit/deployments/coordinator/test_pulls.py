@@ -3,6 +3,9 @@
 from collections import Counter
 from typing import Any
 
+import pytest
+
+from deployments.coordinator import dispatcher, group_commit
 from deployments.ports import Outcome, Settled
 from deployments.retention.housekeeping import Retention
 from deployments.telemetry.reports import BatchReport
@@ -122,3 +125,16 @@ async def test_a_pull_ends_though_others_wait() -> None:
     assert await transcriber.work("p") == 5
     assert source.asked == [4, 4, 4, 4, 0]
     transcriber.close()
+
+
+async def test_one_recording_after_another_waits_for_no_company(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no other job is under way nothing is gathered, however soon one recording follows the other."""
+    for module in (dispatcher, group_commit):
+        monkeypatch.setattr(module, "GATHER_S", 3600.0)
+        monkeypatch.setattr(module, "FAST_S", 3600.0)
+    cluster = InProcessCluster(MemoryLedger(), MemoryStore())
+    await cluster.coordinator.start()
+    for number in range(4):
+        assert succeeded(await cluster.ended(cluster.submit(f"j{number}", range(1, 9), minutes="none")))
+    await cluster.coordinator.stop()
+    cluster.let_go()
