@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -98,13 +99,17 @@ def write(folder: Path, n_cores: int, rows: list[dict[str, Any]], text: str) -> 
 
 
 def measure_alone(trees: list[Path], options: argparse.Namespace) -> list[AloneFigures]:
-    """Measure the Coordinators of each checkout in turn, each number of shards with each kind of ledger."""
+    """Measure the Coordinators of each checkout in turn, each number of shards with each kind of ledger.
+
+    Fewer shards than the most have as many other processes beside them as are missing: on cores that are all busy the
+    same work takes more processor time.
+    """
     found: list[AloneFigures] = []
     loads = list(itertools.product(options.shape, options.ledger, options.shards))
     for number in range(options.rounds):
         for shape, ledger, n_shards in loads:
             for tree in trees if number % 2 == 0 else reversed(trees):
-                with ledgers([ledger]) as (urls, server_pid):
+                with ledgers([ledger]) as (urls, server_pid), computing(max(options.shards) - n_shards):
                     shards = run_alone(
                         tree,
                         n_shards,
@@ -118,6 +123,18 @@ def measure_alone(trees: list[Path], options: argparse.Namespace) -> list[AloneF
                 for index, alone in enumerate(shards):
                     print(f"{one.tree}, {shape}, {ledger}, shard {index} of {n_shards}: {alone}", flush=True)
     return found
+
+
+@contextlib.contextmanager
+def computing(n_processes: int) -> Iterator[None]:
+    """Keep so many processes busy during the block."""
+    running = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(n_processes)]
+    try:
+        yield
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
 
 
 @contextlib.contextmanager
