@@ -20,8 +20,9 @@ from pipelines.core import BlobRef
 from pipelines.errors import MeetMemoError
 from pipelines.storage.open import open_store
 
-# A span waits so long for what comes after it.
+# A span waits so long for what comes after it, later ones longer: by then there is something to decode.
 LINGER_S = 0.1
+MAX_LINGER_S = 0.5
 # And one of a recording that was sent with others, whose end tells all of it at once.
 SHARED_LINGER_S = 0.3
 # And the end of such a one, while others of the call are being cut.
@@ -84,7 +85,13 @@ class SegmenterReplica(Segmenter):
         """
         async with self._room:
             yield BEGUN
-            async with contextlib.aclosing(bundled(self._answers(request), lambda _: LINGER_S)) as bundles:
+            clock = asyncio.get_running_loop().time
+            began_s = clock()
+
+            def linger_s(_: Any) -> float:
+                return min(MAX_LINGER_S, max(LINGER_S, (clock() - began_s) / 2))
+
+            async with contextlib.aclosing(bundled(self._answers(request), linger_s)) as bundles:
                 async for bundle in bundles:
                     yield bundle
 

@@ -21,6 +21,7 @@ from pipelines.core import BlobRef, Span
 from pipelines.errors import BlobMissing, CorruptAudio, ReplicaLost
 from pipelines.storage.layout import JobKeys
 from pipelines.storage.open import open_store
+from tests.support.virtual_time import run_in_virtual_time
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Ray Serve warns about itself when it is imported
@@ -294,3 +295,24 @@ async def test_a_slow_source_leaves_a_shared_call(
     told = await told_of(replica, fetching(lying[::2]))
     assert told[0] == [BEGUN, TakesLong(), None]
     assert isinstance(told[1][-2], SegmentReport)
+
+
+def test_later_spans_of_a_long_recording_wait_longer(
+    replica: SegmenterReplica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first ones are told soon, so that there is something to decode; then a message holds several."""
+
+    async def spans(self: Segmenter, request: SegmentRequest) -> AsyncIterator[Span]:
+        for _ in range(100):
+            await asyncio.sleep(0.05)
+            yield SPAN
+
+    async def program() -> list[int]:
+        return [len(bundle) async for bundle in replica.segment(REQUEST) if bundle != BEGUN]
+
+    monkeypatch.setattr(Segmenter, "segment", spans)
+    told, _ = run_in_virtual_time(program())
+    assert sum(told) == 100
+    assert told[0] <= 3
+    assert max(told) > 2 * told[0]
+    assert len(told) < 25
