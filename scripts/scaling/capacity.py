@@ -7,7 +7,7 @@ from scripts.scaling.cluster import Cluster, bounds, device_speed, sized, usd_pe
 from scripts.scaling.costs import Costs, Shape
 from scripts.scaling.job_flow import Arrivals, Flow, JobFlow
 
-FEWEST_S, MOST_S = 10.0, 600.0
+FEWEST_S, MOST_S = 20.0, 600.0
 N_JOBS = 6_000
 """About so many jobs are simulated, as far as the least and the most time permit."""
 OVERLOAD = 1.1

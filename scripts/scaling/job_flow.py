@@ -150,7 +150,9 @@ class JobFlow:
             left=round(job_shape.n_chunks),
         )
         self._n_submitted += 1
-        steps = [self._part(job, part) for part in ("client", "ingestion")]
+        # Jobs that come by chance have many submitters, with machines of their own.
+        parts = ("ingestion",) if self._arrivals.jobs_s else ("client", "ingestion")
+        steps = [self._part(job, part) for part in parts]
         self._follow([*steps, self._store(job), self._commit(job)], partial(self._accept, job))
 
     def _accept(self, job: _Job) -> None:

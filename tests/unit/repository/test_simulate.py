@@ -175,6 +175,16 @@ def test_a_planned_cluster_feeds_its_devices() -> None:
     assert fed.usd < alone.usd / 5
 
 
+def test_those_who_submit_are_many() -> None:
+    """What one submitter's process takes for a job holds up a batch of its own, and no cluster."""
+    costs = replace(COSTS, parts={**COSTS.parts, "client": per_chunk(20.0, 0.0)})
+    cluster = sized(Cluster(devices=40, speed=500.0), costs, CALLS, load=0.9)
+    fed = simulate(cluster, costs, CALLS, load=0.9, prices=PRICES)
+    assert fed.flow.audio_s_per_s == pytest.approx(fed.asked, rel=0.1)
+    batch = JobFlow(cluster, costs, CALLS, Arrivals(n_jobs=500, at_once=500)).run()
+    assert batch.jobs_s < 50.0
+
+
 def test_the_price_of_an_audio_hour() -> None:
     """A device of $3.60 that hears 900 s a second costs $0.004 an audio hour, cores of little price aside."""
     row = simulate(
