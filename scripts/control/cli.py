@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from scripts.control.alone_figures import AloneFigures, alone_table
 from scripts.control.coordinator_alone import run_alone
 from scripts.control.figures import Figures, Tallies, table
 from scripts.control.load import Client
+from scripts.niceness import busy
 from scripts.throughput.cli import SAMPLES, WORK
 from scripts.throughput.meter import Meter, memory_by_part
 from scripts.throughput.mixes import make_mix
@@ -109,7 +109,7 @@ def measure_alone(trees: list[Path], options: argparse.Namespace) -> list[AloneF
     for number in range(options.rounds):
         for shape, ledger, n_shards in loads:
             for tree in trees if number % 2 == 0 else reversed(trees):
-                with ledgers([ledger]) as (urls, server_pid), computing(max(options.shards) - n_shards):
+                with ledgers([ledger]) as (urls, server_pid), busy(max(options.shards) - n_shards):
                     shards = run_alone(
                         tree,
                         n_shards,
@@ -123,18 +123,6 @@ def measure_alone(trees: list[Path], options: argparse.Namespace) -> list[AloneF
                 for index, alone in enumerate(shards):
                     print(f"{one.tree}, {shape}, {ledger}, shard {index} of {n_shards}: {alone}", flush=True)
     return found
-
-
-@contextlib.contextmanager
-def computing(n_processes: int) -> Iterator[None]:
-    """Keep so many processes busy during the block."""
-    running = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(n_processes)]
-    try:
-        yield
-    finally:
-        for process in running:
-            process.kill()
-            process.wait()
 
 
 @contextlib.contextmanager

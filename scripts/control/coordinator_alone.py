@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,6 @@ from deployments.ports import (
     WrittenResults,
 )
 from deployments.telemetry.reports import BatchReport, SegmentReport, WritingReport
-from pipelines.codec import encode
 from pipelines.core import SAMPLE_RATE, BlobRef, Chunk, ModelInfo, SourceSummary, Span, SpeechInterval
 from pipelines.ids import new_id
 from pipelines.jobs.job import Job, JobOptions
@@ -51,10 +50,9 @@ from pipelines.ledger.open import open_ledger
 from pipelines.ledger.protocol import Ledger
 from pipelines.models.profile import ModelProfile
 from pipelines.scheduling.shards import WHOLE, Shard
-from pipelines.scheduling.work_item import WorkItem
 from pipelines.storage.folder import LocalStore
 from pipelines.storage.layout import JobKeys
-from scripts.control.instant_cluster import STORE_OPERATIONS, InstantEngine
+from scripts.control.instant_cluster import STORE_OPERATIONS
 
 MODEL = "instant"
 LANGUAGE = "en"
@@ -125,23 +123,11 @@ def spans_of(keys: JobKeys, n_chunks: int) -> list[Span]:
 
 
 class Parts:
-    """Segmenter, Transcribers and MinutesWriter, whose results lie in the store before they are asked for."""
+    """Segmenter, Transcribers and MinutesWriter, which say at once that all is done; nobody reads any results."""
 
     def __init__(self, n_chunks: int) -> None:
         self._n_chunks = n_chunks
         self.coordinator: Coordinator
-
-    def prepare(self, store: LocalStore, keys: JobKeys) -> BlobRef:
-        """Store what the parts would have stored for a job; return its source."""
-        for span in spans_of(keys, self._n_chunks):
-            store.put(span.pcm.key, b"x")
-            store.put(keys.span(span.index), encode(span))
-            for chunk in span.chunks:
-                item = WorkItem(tenant=keys.tenant, job_id=keys.job_id, chunk=chunk, language=LANGUAGE)
-                result = InstantEngine().result(chunk.index, chunk.n_samples, language=LANGUAGE, words=False)
-                store.put(keys.chunk(chunk.index, item.input_digest), encode(replace(result, model=InstantEngine.info)))
-        store.put(keys.summary, b"{}")
-        return store.put(keys.source, b"x")
 
     async def segment(self, request: SegmentRequest) -> AsyncIterator[Span | SourceSummary | SegmentReport]:
         spans = spans_of(JobKeys(tenant=request.tenant, job_id=request.job_id), self._n_chunks)
@@ -334,12 +320,12 @@ async def _measure(
         ),
     )
     await coordinator.start()  # its first housekeeping looks at everything that is there
-    _queue_jobs(ledger, store, parts, shard, min(n_jobs, WARM_UP_JOBS))
+    _queue_jobs(ledger, shard, min(n_jobs, WARM_UP_JOBS))
     while not await _is_idle(coordinator, ledger, Counter(), shard):  # noqa: ASYNC110 - nobody tells of the last end
         await asyncio.sleep(POLL_S)
     await asyncio.to_thread(start)  # draining is for all shards: none may still run its first jobs
     await coordinator.drain(begin=True)
-    _queue_jobs(ledger, store, parts, shard, n_jobs)
+    _queue_jobs(ledger, shard, n_jobs)
     await asyncio.to_thread(start)
     with counting() as counts:
         wall_s, loop_s, all_s = time.perf_counter(), time.thread_time(), time.process_time()
@@ -362,12 +348,12 @@ async def _measure(
     )
 
 
-def _queue_jobs(ledger: Ledger, store: LocalStore, parts: Parts, shard: Shard, n_jobs: int) -> None:
+def _queue_jobs(ledger: Ledger, shard: Shard, n_jobs: int) -> None:
     """Put so many jobs of a shard, of three tenants, into the ledger."""
     ids = itertools.islice(filter(shard.owns, iter(new_id, None)), n_jobs)
     for number, job_id in enumerate(ids):
         keys = JobKeys(tenant=f"t{number % 3}", job_id=job_id)
-        source = parts.prepare(store, keys)
+        source = BlobRef(key=keys.source, n_bytes=1)
         options = JobOptions(model=MODEL, language=LANGUAGE, minutes="none")
         job = Job(
             id=keys.job_id, tenant=keys.tenant, options=options, source=source, filename="a.wav", created_at_s=1.0
